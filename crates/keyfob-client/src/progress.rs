@@ -12,6 +12,50 @@ use crate::error::{ApiError, Error, TransportErrorKind};
 use crate::lines::Lines;
 use crate::request::Request;
 
+/// What runs at a server and reports its progress.
+pub(crate) trait Run {
+    /// A line of progress.
+    type Line: DeserializeOwned;
+
+    fn lines(&mut self) -> &mut ProgressLines;
+
+    fn is_over(&self) -> bool;
+
+    /// Ends the run: no line follows.
+    fn end(&mut self);
+
+    /// The request of the next connection, which resumes after the last line.
+    fn request(&self) -> Result<Request, Error>;
+
+    /// Reads a line into the progress of the whole run.
+    fn read(&mut self, line: Self::Line) -> Result<Self::Line, Error>;
+
+    /// Notes that the connection broke: the next one resumes after the last line.
+    fn resume(&mut self);
+}
+
+/// Waits for the next line of a run; `None` after the last one. Connections that break are replaced.
+pub(crate) async fn next<R: Run>(run: &mut R) -> Result<Option<R::Line>, Error> {
+    while !run.is_over() {
+        if !run.lines().is_connected() {
+            let request = run.request()?;
+            run.lines().connect(request).await?;
+        }
+        match run.lines().next().await {
+            Ok(line) => return run.read(line).map(Some),
+            Err(error @ Error::Transport(_)) => {
+                run.resume();
+                run.lines().disconnect(error).await?;
+            }
+            Err(error) => {
+                run.end();
+                return Err(error);
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// The lines of one run.
 pub(crate) struct ProgressLines {
     pub(crate) client: Client,
@@ -24,12 +68,12 @@ impl ProgressLines {
         Self { client, connection: None, failures: 0 }
     }
 
-    pub(crate) fn is_connected(&self) -> bool {
+    fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
 
     /// Sends the request of which the lines are the answer.
-    pub(crate) async fn connect(&mut self, request: Request) -> Result<(), Error> {
+    async fn connect(&mut self, request: Request) -> Result<(), Error> {
         let accept = HeaderValue::from_static("application/x-ndjson, application/problem+json");
         let response = self.client.open(&request.header(ACCEPT, accept)).await?;
         self.connection = Some((response.into_body(), Lines::default()));
@@ -37,7 +81,7 @@ impl ProgressLines {
     }
 
     /// Waits for the next line. Dropping the future loses nothing.
-    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+    async fn next<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let transport = &self.client.inner.transport;
         let broken = |source| transport.failed(TransportErrorKind::Broken, source);
         let Some((body, lines)) = &mut self.connection else { return Err(broken(None)) };
@@ -68,7 +112,7 @@ impl ProgressLines {
 
     /// Ends the connection, and waits before the next one. Returns the error instead, if connections break
     /// too often.
-    pub(crate) async fn disconnect(&mut self, error: Error) -> Result<(), Error> {
+    async fn disconnect(&mut self, error: Error) -> Result<(), Error> {
         self.connection = None;
         self.failures += 1;
         let retry = &self.client.inner.retry;

@@ -7,7 +7,7 @@ use keyfob_api::{LoggedRevocation, MAX_ITEMS, RecoverBody, RecoverProgress};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::progress::{ProgressLines, failed};
+use crate::progress::{self, ProgressLines, Run, failed};
 use crate::request::Request;
 use crate::retry::Repeat;
 
@@ -46,24 +46,28 @@ impl RecoverRun {
     /// [`RetryPolicy`](crate::RetryPolicy) allows. Another run over the same revocations changes
     /// nothing that is done.
     pub async fn next(&mut self) -> Result<Option<RecoverProgress>, Error> {
-        while !self.is_over {
-            if !self.lines.is_connected() {
-                let request = self.request()?;
-                self.lines.connect(request).await?;
-            }
-            match self.lines.next().await {
-                Ok(line) => return self.read(line).map(Some),
-                Err(error @ Error::Transport(_)) => {
-                    self.before.clone_from(&self.last);
-                    self.lines.disconnect(error).await?;
-                }
-                Err(error) => {
-                    self.is_over = true;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(None)
+        progress::next(self).await
+    }
+
+    /// How many revocations are done by the batches before.
+    fn applied(&self) -> usize {
+        usize::try_from(self.before.applied).unwrap_or(usize::MAX)
+    }
+}
+
+impl Run for RecoverRun {
+    type Line = RecoverProgress;
+
+    fn lines(&mut self) -> &mut ProgressLines {
+        &mut self.lines
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
     }
 
     fn request(&self) -> Result<Request, Error> {
@@ -73,11 +77,6 @@ impl RecoverRun {
             dry_run: self.dry_run,
         };
         Request::post("/v1/recover", &body, Repeat::Safe)
-    }
-
-    /// How many revocations are done by the batches before.
-    fn applied(&self) -> usize {
-        usize::try_from(self.before.applied).unwrap_or(usize::MAX)
     }
 
     fn read(&mut self, mut line: RecoverProgress) -> Result<RecoverProgress, Error> {
@@ -95,6 +94,10 @@ impl RecoverRun {
             Some(problem) => Err(failed(*problem)),
             None => Ok(line),
         }
+    }
+
+    fn resume(&mut self) {
+        self.before.clone_from(&self.last);
     }
 }
 

@@ -8,7 +8,7 @@ use keyfob_api::{ResealBody, ResealProgress};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::progress::{ProgressLines, failed};
+use crate::progress::{self, ProgressLines, Run, failed};
 use crate::request::Request;
 use crate::retry::Repeat;
 
@@ -52,22 +52,28 @@ impl ResealRun {
     /// If the server refuses or the run fails there, or if the connection breaks more often than the
     /// [`RetryPolicy`](crate::RetryPolicy) allows. See [`Self::progress`] for where to resume.
     pub async fn next(&mut self) -> Result<Option<ResealProgress>, Error> {
-        while !self.is_over {
-            if !self.lines.is_connected() {
-                // What is sealed again stays so.
-                let request = Request::post("/v1/keys/reseal", &self.body, Repeat::Safe)?;
-                self.lines.connect(request).await?;
-            }
-            match self.lines.next().await {
-                Ok(line) => return self.read(line).map(Some),
-                Err(error @ Error::Transport(_)) => self.disconnect(error).await?,
-                Err(error) => {
-                    self.is_over = true;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(None)
+        progress::next(self).await
+    }
+}
+
+impl Run for ResealRun {
+    type Line = ResealProgress;
+
+    fn lines(&mut self) -> &mut ProgressLines {
+        &mut self.lines
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    fn request(&self) -> Result<Request, Error> {
+        // What is sealed again stays so.
+        Request::post("/v1/keys/reseal", &self.body, Repeat::Safe)
     }
 
     fn read(&mut self, mut line: ResealProgress) -> Result<ResealProgress, Error> {
@@ -85,14 +91,12 @@ impl ResealRun {
         }
     }
 
-    /// Waits before the next connection, which resumes after the last line.
-    async fn disconnect(&mut self, error: Error) -> Result<(), Error> {
+    fn resume(&mut self) {
         if let Some(last) = &self.last {
             self.body.resume.clone_from(&last.resume);
             let ResealProgress { resealed, examined, unreadable, .. } = *last;
             self.before = Numbers { resealed, examined, unreadable, under: last.under.clone() };
         }
-        self.lines.disconnect(error).await
     }
 }
 

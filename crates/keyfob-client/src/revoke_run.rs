@@ -7,7 +7,7 @@ use keyfob_api::{RevokeBody, RevokeProgress, RevokeTarget};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::progress::{ProgressLines, failed};
+use crate::progress::{self, ProgressLines, Run, failed};
 use crate::request::Request;
 use crate::retry::Repeat;
 
@@ -59,21 +59,7 @@ impl RevokeRun {
     /// If the server refuses or the run fails there, or if the connection breaks more often than the
     /// [`RetryPolicy`](crate::RetryPolicy) allows. See [`Self::progress`] for where to resume.
     pub async fn next(&mut self) -> Result<Option<RevokeProgress>, Error> {
-        while !self.is_over {
-            if !self.lines.is_connected() {
-                let request = self.request()?;
-                self.lines.connect(request).await?;
-            }
-            match self.lines.next().await {
-                Ok(line) => return self.read(line).map(Some),
-                Err(error @ Error::Transport(_)) => self.disconnect(error).await?,
-                Err(error) => {
-                    self.is_over = true;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(None)
+        progress::next(self).await
     }
 
     /// Runs to the end. Returns the last progress.
@@ -84,6 +70,22 @@ impl RevokeRun {
         while self.next().await?.is_some() {}
         let missing = || Error::UnexpectedAnswer("the stream has no last line".to_owned());
         self.last.clone().ok_or_else(missing)
+    }
+}
+
+impl Run for RevokeRun {
+    type Line = RevokeProgress;
+
+    fn lines(&mut self) -> &mut ProgressLines {
+        &mut self.lines
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
     }
 
     fn request(&self) -> Result<Request, Error> {
@@ -105,8 +107,7 @@ impl RevokeRun {
         }
     }
 
-    /// Waits before the next connection, which resumes after the last line.
-    async fn disconnect(&mut self, error: Error) -> Result<(), Error> {
+    fn resume(&mut self) {
         if let Some(last) = &self.last {
             self.filter.filter.clone_from(&last.filter);
             self.filter.bind.clear();
@@ -114,7 +115,6 @@ impl RevokeRun {
             let RevokeProgress { revoked, examined, unreadable, .. } = *last;
             self.before = Numbers { revoked, examined, unreadable };
         }
-        self.lines.disconnect(error).await
     }
 }
 
