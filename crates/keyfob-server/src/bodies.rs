@@ -1,4 +1,4 @@
-//! Values of keyfob as bodies of the API, for the routes of `/v1` and for the command line.
+//! Values of keyfob as bodies of the API and back, for the routes of `/v1` and for the command line.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,16 @@ use keyfob::limit::LimitStatus;
 use keyfob::seal::{KeyInfo, KeyVersion};
 use keyfob::stats::{CountedClient, StateCounts, Stats};
 use keyfob::store::{Finding, Lane, Severity, StoreReport};
-use keyfob::{Error, RefreshRequest, Timestamp, TokenManager, TokenState, Ttl};
-use keyfob_api::{ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, StatsBody};
+use keyfob::token::Confirmation;
+use keyfob::{
+    DeviceId, Error, Presentation, RefreshRequest, Refusal, Timestamp, TokenManager, TokenState,
+    Ttl,
+};
+use keyfob_api::validate::ProvenKey;
+use keyfob_api::{
+    ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, RefusalBody, SecretText,
+    StatsBody,
+};
 #[cfg(feature = "seal")]
 use keyfob_api::{KeyBody, KeysBody};
 
@@ -70,6 +78,32 @@ pub fn doctor(report: StoreReport, node_time: Timestamp) -> DoctorBody {
     let findings = findings.collect();
     let (store, store_time) = (report.description, report.now);
     DoctorBody { ok, store, store_time, node_time, findings }
+}
+
+/// Returns how a bearer is presented, by the members of a body.
+pub fn presentation<'a>(
+    bearer: &'a SecretText,
+    device: Option<&'a DeviceId>,
+    confirmation: Option<&'a Confirmation>,
+) -> Presentation<'a> {
+    let presented = Presentation::new(bearer.expose());
+    let presented = device.into_iter().fold(presented, Presentation::device);
+    confirmation.into_iter().fold(presented, Presentation::confirmation)
+}
+
+/// Returns the key whose possession the caller has checked.
+pub fn confirmation(proven: &ProvenKey) -> Confirmation {
+    match proven {
+        ProvenKey::Jkt(thumbprint) => Confirmation::Jkt(thumbprint.clone()),
+        ProvenKey::CertificateThumbprint(thumbprint) => {
+            Confirmation::CertificateThumbprint(thumbprint.clone())
+        }
+    }
+}
+
+/// Returns the body of a refusal.
+pub fn refusal(refusal: &Refusal) -> RefusalBody {
+    RefusalBody { code: refusal.code().to_owned(), message: refusal.to_string() }
 }
 
 /// Returns the request for a refresh from its body.

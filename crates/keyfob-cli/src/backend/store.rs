@@ -1,18 +1,16 @@
 //! A store, by the manager of this process.
 
 use keyfob::store::StoreError;
-use keyfob::token::Confirmation;
 use keyfob::values::Actor;
 use keyfob::{
     Error, Filter, Issued, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome,
     RotateRequest, Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
-use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget,
-    SecretBody, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
+    RefreshBody, RefreshedBody, RevocationBody, RevokeOutcome, RevokeTarget, SecretBody, StatsBody,
+    TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_server::bodies;
 
@@ -53,14 +51,9 @@ impl StoreBackend {
     }
 
     pub(super) async fn validate(&self, wanted: &ValidateBody) -> Result<ValidateAnswer, Failure> {
-        let confirmation = wanted.cnf.as_ref().map(confirmation);
-        let mut presented = Presentation::new(wanted.token.expose());
-        if let Some(device) = &wanted.device_id {
-            presented = presented.device(device);
-        }
-        if let Some(confirmation) = &confirmation {
-            presented = presented.confirmation(confirmation);
-        }
+        let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+        let presented =
+            bodies::presentation(&wanted.token, wanted.device_id.as_ref(), proven.as_ref());
         let chain = wanted.add_to(ValidationChain::new());
         match self.manager.validate(presented, &chain).await {
             Ok(token) => {
@@ -90,11 +83,7 @@ impl StoreBackend {
             Err(Error::Refused(refusal)) => (None, vec![refusal]),
             Err(error) => return Err(error.into()),
         };
-        let body = |refusal: &keyfob::Refusal| RefusalBody {
-            code: refusal.code().to_owned(),
-            message: refusal.to_string(),
-        };
-        let refusals: Vec<_> = refusals.iter().map(body).collect();
+        let refusals: Vec<_> = refusals.iter().map(bodies::refusal).collect();
         Ok(ExplainAnswer { ok: refusals.is_empty(), token, secret, refusals })
     }
 
@@ -103,14 +92,9 @@ impl StoreBackend {
         wanted: &RefreshBody,
         by: Option<&Actor>,
     ) -> Result<RefreshedBody, Failure> {
-        let confirmation = wanted.cnf.as_ref().map(confirmation);
-        let mut presented = Presentation::new(wanted.token.expose());
-        if let Some(device) = &wanted.device_id {
-            presented = presented.device(device);
-        }
-        if let Some(confirmation) = &confirmation {
-            presented = presented.confirmation(confirmation);
-        }
+        let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+        let presented =
+            bodies::presentation(&wanted.token, wanted.device_id.as_ref(), proven.as_ref());
         let request = bodies::refresh_request(wanted);
         let request = by.cloned().into_iter().fold(request, RefreshRequest::by);
         let pair = self.manager.refresh(presented, request).await?;
@@ -274,14 +258,4 @@ fn partly(revoked: Result<(), Error>) -> Result<Option<Revoked>, Failure> {
     let partly = revoked.err().map(Failure::from);
     let answer = Revoked::new(RevokeOutcome::PartlyRevoked);
     Ok(Some(Revoked { lanes: Some(lanes), partly, ..answer }))
-}
-
-/// Returns the key whose possession was checked.
-fn confirmation(proven: &ProvenKey) -> Confirmation {
-    match proven {
-        ProvenKey::Jkt(thumbprint) => Confirmation::Jkt(thumbprint.clone()),
-        ProvenKey::CertificateThumbprint(thumbprint) => {
-            Confirmation::CertificateThumbprint(thumbprint.clone())
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! Everything that is wrong with a token: what an operator asks when a user cannot get in.
 
-use keyfob::{Error, Presentation};
-use keyfob_api::{ExplainAnswer, ExplainBody, RefusalBody, SecretBody};
+use keyfob::Error;
+use keyfob_api::{ExplainAnswer, ExplainBody, SecretBody};
 
-use super::derive::confirmation;
 use super::input::body;
 use super::validate::chain;
 use super::view::readable;
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -20,14 +20,9 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let mut secret = None;
     let (token, refusals) = match (&wanted.token, wanted.id) {
         (Some(bearer), None) => {
-            let confirmation = wanted.cnf.as_ref().map(confirmation);
-            let mut presented = Presentation::new(bearer.expose());
-            if let Some(device) = &wanted.device_id {
-                presented = presented.device(device);
-            }
-            if let Some(confirmation) = &confirmation {
-                presented = presented.confirmation(confirmation);
-            }
+            let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+            let presented =
+                bodies::presentation(bearer, wanted.device_id.as_ref(), proven.as_ref());
             match call.manager().explain(presented, &chain).await {
                 Ok(explained) => {
                     secret = SecretBody::of(&explained.token);
@@ -55,16 +50,12 @@ pub(crate) async fn handle(call: Call) -> Answer {
         ok: refusals.is_empty(),
         token: Some(token.view(call.manager().now())),
         secret,
-        refusals: refusals.iter().map(refusal_body).collect(),
+        refusals: refusals.iter().map(bodies::refusal).collect(),
     })
 }
 
 /// Answers for a bearer token that is malformed or unknown.
 fn unknown(refusal: &keyfob::Refusal) -> Answer {
-    let refusals = vec![refusal_body(refusal)];
+    let refusals = vec![bodies::refusal(refusal)];
     json::ok(&ExplainAnswer::<()> { ok: false, token: None, secret: None, refusals })
-}
-
-fn refusal_body(refusal: &keyfob::Refusal) -> RefusalBody {
-    RefusalBody { code: refusal.code().to_owned(), message: refusal.to_string() }
 }

@@ -3,11 +3,9 @@
 //! Who may issue a token may have it refreshed, so the same bounds hold: a caller gets nothing here that
 //! it could not have issued.
 
-use keyfob::token::Confirmation;
-use keyfob::{BearerToken, Error, ErrorClass, Presentation, Token};
+use keyfob::{BearerToken, Error, ErrorClass, Token};
 use keyfob_api::{RefreshBody, RefreshedBody};
 
-use super::derive::confirmation;
 use super::input::{body, not_found};
 use super::view::issued_body;
 use crate::access::bounds::{self, HandedOut};
@@ -29,8 +27,8 @@ pub(crate) async fn handle(call: Call) -> Answer {
             Err(error) => return Err(error.into()),
         }
     }
-    let confirmation = wanted.cnf.as_ref().map(confirmation);
-    let presented = presentation(&wanted, confirmation.as_ref());
+    let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+    let presented = bodies::presentation(&wanted.token, wanted.device_id.as_ref(), proven.as_ref());
     let request = bodies::refresh_request(&wanted).by(caller.actor()?);
     let pair = manager.refresh(presented, request).await.map_err(refused)?;
     let now = manager.now();
@@ -55,20 +53,6 @@ fn check(caller: &Caller, wanted: &RefreshBody, token: &Token) -> Result<(), Fai
             ..Failure::from(beyond)
         },
     )
-}
-
-fn presentation<'a>(
-    wanted: &'a RefreshBody,
-    confirmation: Option<&'a Confirmation>,
-) -> Presentation<'a> {
-    let mut presented = Presentation::new(wanted.token.expose());
-    if let Some(device) = &wanted.device_id {
-        presented = presented.device(device);
-    }
-    if let Some(confirmation) = confirmation {
-        presented = presented.confirmation(confirmation);
-    }
-    presented
 }
 
 /// A refresh token that is not exchanged is answered as any other bearer that is refused.

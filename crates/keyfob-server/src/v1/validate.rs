@@ -11,11 +11,10 @@ use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token};
 use keyfob_api::{OneOf, OneOrMany, SecretBody, ValidateAnswer, ValidateBody};
 use serde::Serialize;
 
-use super::derive::confirmation;
 use super::input::body;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
-use crate::bodies::limit_status;
+use crate::bodies::{self, limit_status};
 use crate::call::Call;
 use crate::chains::NamedChain;
 use crate::respond::failure::Failure;
@@ -60,17 +59,9 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     let NamedChain { demands, limits } =
         chain(call, wanted.chain.as_deref(), wanted.would_widen())?;
     let demands = wanted.add_to(demands);
-    let confirmation = wanted.cnf.as_ref().map(confirmation);
-    let mut presented = Presentation::new(wanted.token.expose());
-    if let Some(device) = &wanted.device_id {
-        presented = presented.device(device);
-    }
-    if let Some(ip) = wanted.ip {
-        presented = presented.ip(ip);
-    }
-    if let Some(confirmation) = &confirmation {
-        presented = presented.confirmation(confirmation);
-    }
+    let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+    let presented = bodies::presentation(&wanted.token, wanted.device_id.as_ref(), proven.as_ref());
+    let presented = wanted.ip.into_iter().fold(presented, Presentation::ip);
     let token = match call.manager().validate(presented, &demands).await {
         Ok(token) => token,
         Err(Error::Refused(refusal)) => return Ok(Verdict::Refused(refusal)),
