@@ -12,7 +12,7 @@ use keyfob_testkit::redis::{RedisServer, fresh_namespace};
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use crate::support::open;
+use crate::support::{code, open, until_code};
 
 /// A primary and its replica, with a proxy between them and one in front of the primary.
 struct Pair {
@@ -65,25 +65,6 @@ impl Pair {
 
 async fn issue(manager: &TokenManager, grant: Grant) -> Issued {
     manager.issue(grant).await.unwrap()
-}
-
-async fn code(manager: &TokenManager, issued: &Issued) -> String {
-    match manager.validate_active(&issued.bearer).await {
-        Ok(_) => "active".to_owned(),
-        Err(error) => error.code().to_owned(),
-    }
-}
-
-async fn until_code(manager: &TokenManager, issued: &Issued, expected: &str) {
-    let begun = Instant::now();
-    loop {
-        let found = code(manager, issued).await;
-        if found == expected {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(15), "{found}, not {expected}");
-        sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// The number of events with this type that a node finds.

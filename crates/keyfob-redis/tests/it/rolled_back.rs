@@ -27,25 +27,6 @@ async fn is_reported(manager: &TokenManager) -> bool {
     findings.iter().any(|found| found.what == "rollback" && found.severity == Severity::Fault)
 }
 
-async fn code(manager: &TokenManager, issued: &Issued) -> String {
-    match manager.validate_active(&issued.bearer).await {
-        Ok(_) => "active".to_owned(),
-        Err(error) => error.code().to_owned(),
-    }
-}
-
-async fn until_code(manager: &TokenManager, issued: &Issued, expected: &str) {
-    let begun = Instant::now();
-    loop {
-        let found = code(manager, issued).await;
-        if found == expected {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(15), "{found}, not {expected}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Waits until the nodes have renewed the pulses several times after now.
 async fn pulses_pass(server: &RedisServer, config: &RedisConfig) {
     let pulse = || {
@@ -210,6 +191,19 @@ async fn a_store_that_came_back_empty_was_not_rolled_back() {
     assert!(!is_reported(&running).await);
 }
 
+/// Returns a token whose revocation the server has lost, while no node runs.
+async fn stolen_and_forgotten(server: &RedisServer, config: &RedisConfig) -> Issued {
+    let running = TokenManager::new(Arc::new(open(config).await));
+    let stolen = issue(&running, "alice").await;
+    server.call(&["SAVE"]).unwrap();
+    pulses_pass(server, config).await;
+    running.revoke(stolen.token.id, "stolen").await.unwrap();
+    running.shutdown().await;
+    drop(running);
+    restart(server);
+    stolen
+}
+
 /// What a store says about rollbacks.
 async fn finding(manager: &TokenManager) -> (Severity, String) {
     let findings = manager.report().await.unwrap().findings;
@@ -223,14 +217,7 @@ async fn a_rollback_while_no_node_ran_is_noticed_by_a_witness() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 2).with_rollback_tolerance(TOLERANCE);
     let config = config.with_witness(folder.path().join("witness"));
-    let running = TokenManager::new(Arc::new(open(&config).await));
-    let stolen = issue(&running, "alice").await;
-    server.call(&["SAVE"]).unwrap();
-    pulses_pass(&server, &config).await;
-    running.revoke(stolen.token.id, "stolen").await.unwrap();
-    running.shutdown().await;
-    drop(running);
-    restart(&server);
+    let stolen = stolen_and_forgotten(&server, &config).await;
 
     // The first answer refuses it already.
     let started = TokenManager::new(Arc::new(open(&config).await));
@@ -270,14 +257,7 @@ async fn a_witness_knows_of_commands_too() {
 async fn without_a_witness_the_report_says_what_is_not_noticed() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1).with_rollback_tolerance(TOLERANCE);
-    let running = TokenManager::new(Arc::new(open(&config).await));
-    let stolen = issue(&running, "alice").await;
-    server.call(&["SAVE"]).unwrap();
-    pulses_pass(&server, &config).await;
-    running.revoke(stolen.token.id, "stolen").await.unwrap();
-    running.shutdown().await;
-    drop(running);
-    restart(&server);
+    let stolen = stolen_and_forgotten(&server, &config).await;
     let started = TokenManager::new(Arc::new(open(&config).await));
     assert_eq!(code(&started, &stolen).await, "active", "nothing knows of the loss");
     let (severity, advice) = finding(&started).await;

@@ -7,7 +7,7 @@ use keyfob::store::prelude::*;
 use keyfob::store::{
     Epochs, Insert, Inserted, Lane, Loaded, NewRecord, Operation, Order, Query, StampRule, Term,
 };
-use keyfob::{Subject, Tag, Timestamp, TokenId, Ttl};
+use keyfob::{Issued, Subject, Tag, Timestamp, TokenId, TokenManager, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::{RedisServer, fresh_namespace};
 
@@ -108,5 +108,26 @@ pub(crate) async fn list(
             Some(next) => query.after = Some(next),
             None => return all,
         }
+    }
+}
+
+/// How a manager answers for a token: "active", or the code of its error.
+pub(crate) async fn code(manager: &TokenManager, issued: &Issued) -> String {
+    match manager.validate_active(&issued.bearer).await {
+        Ok(_) => "active".to_owned(),
+        Err(error) => error.code().to_owned(),
+    }
+}
+
+/// Waits until a manager answers so.
+pub(crate) async fn until_code(manager: &TokenManager, issued: &Issued, expected: &str) {
+    let begun = std::time::Instant::now();
+    loop {
+        let found = code(manager, issued).await;
+        if found == expected {
+            return;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(15), "{found}, not {expected}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
