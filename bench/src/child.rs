@@ -14,10 +14,9 @@ use tokio::runtime::Builder;
 
 use crate::http::{echo, grpc};
 use crate::measure::{cpu_each, machine_nanos};
+use crate::process_state::{ROLE, resident_bytes};
 use crate::{population, server};
 
-/// The argument before a role on the command line.
-pub(crate) const ROLE: &str = "--role";
 const FIRST_ANSWER: &str = "first-answer";
 const CACHE_MEMORY: &str = "cache-memory";
 const WATCH: &str = "watch";
@@ -208,18 +207,4 @@ fn answer_once(path: &Path) -> Result<()> {
     runtime.block_on(manager.validate_active(bearer.trim()))?;
     writeln!(std::io::stdout(), "{} {}", machine_nanos(), resident_bytes()?)?;
     Ok(())
-}
-
-/// Returns the resident memory of this process.
-pub(crate) fn resident_bytes() -> Result<u64> {
-    resident_bytes_of("self")
-}
-
-/// Returns the resident memory of a process.
-pub(crate) fn resident_bytes_of(process: &str) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))
-        .context("this system does not report the memory of a process")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
-    Ok(kilobytes.parse::<u64>()? * 1024)
 }

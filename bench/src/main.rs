@@ -23,6 +23,7 @@ mod measure;
 mod memory;
 mod peers;
 mod population;
+mod process_state;
 mod report;
 mod revocation;
 mod scale;
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let Some((role, rest)) = args.split_first()
-        && role == child::ROLE
+        && role == process_state::ROLE
     {
         return child::play(rest);
     }

@@ -61,6 +61,6 @@ async fn echo(Form(asked): Form<Asked>) -> Json<Answered> {
 /// Starts the bare server. Returns its port too.
 pub(crate) fn start() -> Result<(Process, u16)> {
     let mut command: Command = pinned(&std::env::current_exe()?);
-    let (process, line) = Process::start(command.args([crate::child::ROLE, ROLE]))?;
+    let (process, line) = Process::start(command.args([crate::process_state::ROLE, ROLE]))?;
     Ok((process, line.trim().parse().context("the bare server printed no port")?))
 }

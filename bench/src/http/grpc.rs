@@ -58,7 +58,7 @@ pub(crate) fn serve() -> Result<()> {
 /// Starts the bare server. Returns its port too.
 pub(crate) fn start() -> Result<(Process, u16)> {
     let mut command = pinned(&std::env::current_exe()?);
-    let (process, line) = Process::start(command.args([crate::child::ROLE, ROLE]))?;
+    let (process, line) = Process::start(command.args([crate::process_state::ROLE, ROLE]))?;
     Ok((process, line.trim().parse().context("the bare server printed no port")?))
 }
 

@@ -49,7 +49,10 @@ pub(crate) fn measure(
     fleet: &mut Fleet,
 ) -> Result<()> {
     let program = keyfob::build()?;
-    report.note(format!("the servers of the rows H are {}, built with the profile dist", program.display()));
+    report.note(format!(
+        "the servers of the rows H are {}, built with the profile dist",
+        program.display()
+    ));
     server::pin_away_from_server();
     let parts: [(&str, Part); 6] = [
         ("introspection", introspection::measure),

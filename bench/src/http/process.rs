@@ -77,7 +77,7 @@ impl Process {
 
     /// Returns the resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<f64> {
-        Ok(crate::child::resident_bytes_of(&self.child.id().to_string())? as f64)
+        Ok(crate::process_state::resident_bytes_of(&self.child.id().to_string())? as f64)
     }
 
     /// Asks the process to end, and waits for it.
