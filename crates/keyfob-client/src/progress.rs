@@ -19,11 +19,6 @@ pub(crate) trait Run {
 
     fn lines(&mut self) -> &mut ProgressLines;
 
-    fn is_over(&self) -> bool;
-
-    /// Ends the run: no line follows.
-    fn end(&mut self);
-
     /// The request of the next connection, which resumes after the last line.
     fn request(&self) -> Result<Request, Error>;
 
@@ -36,7 +31,7 @@ pub(crate) trait Run {
 
 /// Waits for the next line of a run; `None` after the last one. Connections that break are replaced.
 pub(crate) async fn next<R: Run>(run: &mut R) -> Result<Option<R::Line>, Error> {
-    while !run.is_over() {
+    while !run.lines().is_over {
         if !run.lines().is_connected() {
             let request = run.request()?;
             run.lines().connect(request).await?;
@@ -48,7 +43,7 @@ pub(crate) async fn next<R: Run>(run: &mut R) -> Result<Option<R::Line>, Error> 
                 run.lines().disconnect(error).await?;
             }
             Err(error) => {
-                run.end();
+                run.lines().finish();
                 return Err(error);
             }
         }
@@ -61,11 +56,12 @@ pub(crate) struct ProgressLines {
     pub(crate) client: Client,
     connection: Option<(Incoming, Lines)>,
     failures: u32,
+    is_over: bool,
 }
 
 impl ProgressLines {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, connection: None, failures: 0 }
+        Self { client, connection: None, failures: 0, is_over: false }
     }
 
     fn is_connected(&self) -> bool {
@@ -103,6 +99,11 @@ impl ProgressLines {
                 None => return Err(broken(None)),
             }
         }
+    }
+
+    /// Ends the run: no line follows.
+    pub(crate) fn finish(&mut self) {
+        self.is_over = true;
     }
 
     /// Ends the lines of one request: another one may follow.

@@ -23,14 +23,15 @@ pub struct RecoverRun {
     before: RecoverProgress,
     /// The last line, with the numbers of the whole run.
     last: RecoverProgress,
-    is_over: bool,
 }
 
 impl RecoverRun {
     pub(crate) fn new(client: Client, revocations: Vec<LoggedRevocation>, dry_run: bool) -> Self {
-        let (lines, start) = (ProgressLines::new(client), RecoverProgress::start());
-        let is_over = revocations.is_empty();
-        Self { lines, revocations, dry_run, before: start.clone(), last: start, is_over }
+        let (mut lines, start) = (ProgressLines::new(client), RecoverProgress::start());
+        if revocations.is_empty() {
+            lines.finish();
+        }
+        Self { lines, revocations, dry_run, before: start.clone(), last: start }
     }
 
     /// Returns the last progress that has arrived.
@@ -62,14 +63,6 @@ impl Run for RecoverRun {
         &mut self.lines
     }
 
-    fn is_over(&self) -> bool {
-        self.is_over
-    }
-
-    fn end(&mut self) {
-        self.is_over = true;
-    }
-
     fn request(&self) -> Result<Request, Error> {
         let rest = self.revocations.iter().skip(self.applied());
         let body = RecoverBody {
@@ -88,7 +81,9 @@ impl Run for RecoverRun {
                 line.state = ProgressState::Running;
             }
         }
-        self.is_over = line.state != ProgressState::Running;
+        if line.state != ProgressState::Running {
+            self.lines.finish();
+        }
         self.last.clone_from(&line);
         match line.error.take() {
             Some(problem) => Err(failed(*problem)),

@@ -23,7 +23,6 @@ pub struct ResealRun {
     last: Option<ResealProgress>,
     /// The numbers of connections that broke.
     before: Numbers,
-    is_over: bool,
 }
 
 #[derive(Clone, Default)]
@@ -37,7 +36,7 @@ struct Numbers {
 impl ResealRun {
     pub(crate) fn new(client: Client, body: ResealBody) -> Self {
         let (lines, before) = (ProgressLines::new(client), Numbers::default());
-        Self { lines, body, last: None, before, is_over: false }
+        Self { lines, body, last: None, before }
     }
 
     /// Returns the last progress that has arrived. Its `resume` starts another run where this one is.
@@ -63,14 +62,6 @@ impl Run for ResealRun {
         &mut self.lines
     }
 
-    fn is_over(&self) -> bool {
-        self.is_over
-    }
-
-    fn end(&mut self) {
-        self.is_over = true;
-    }
-
     fn request(&self) -> Result<Request, Error> {
         // What is sealed again stays so.
         Request::post("/v1/keys/reseal", &self.body, Repeat::Safe)
@@ -83,7 +74,9 @@ impl Run for ResealRun {
         for (key, records) in &self.before.under {
             *line.under.entry(*key).or_default() += records;
         }
-        self.is_over = line.state != ProgressState::Running;
+        if line.state != ProgressState::Running {
+            self.lines.finish();
+        }
         self.last = Some(line.clone());
         match line.error.take() {
             Some(problem) => Err(failed(*problem)),

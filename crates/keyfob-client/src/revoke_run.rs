@@ -24,7 +24,6 @@ pub struct RevokeRun {
     last: Option<RevokeProgress>,
     /// The numbers of connections that broke.
     before: Numbers,
-    is_over: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -42,7 +41,6 @@ impl RevokeRun {
             body,
             last: None,
             before: Numbers::default(),
-            is_over: false,
         }
     }
 
@@ -80,14 +78,6 @@ impl Run for RevokeRun {
         &mut self.lines
     }
 
-    fn is_over(&self) -> bool {
-        self.is_over
-    }
-
-    fn end(&mut self) {
-        self.is_over = true;
-    }
-
     fn request(&self) -> Result<Request, Error> {
         let mut body = self.body.clone();
         body.target = RevokeTarget::Filter(self.filter.clone());
@@ -99,7 +89,9 @@ impl Run for RevokeRun {
         line.revoked += self.before.revoked;
         line.examined += self.before.examined;
         line.unreadable += self.before.unreadable;
-        self.is_over = line.state != ProgressState::Running;
+        if line.state != ProgressState::Running {
+            self.lines.finish();
+        }
         self.last = Some(line.clone());
         match line.error.take() {
             Some(problem) => Err(failed(*problem)),
