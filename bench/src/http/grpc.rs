@@ -20,7 +20,6 @@ use tonic::transport::{Channel, Endpoint, Server};
 
 use super::CONNECTIONS;
 use super::process::{Process, pinned};
-use crate::measure::micros;
 
 /// The role on the command line.
 pub(crate) const ROLE: &str = "grpc-echo";
@@ -82,9 +81,7 @@ impl Checks {
         server: &Process,
         count: usize,
     ) -> Result<f64> {
-        let before = server.cpu()?;
-        runtime.block_on(self.run(count))?;
-        Ok(micros(server.cpu()? - before) / count as f64)
+        server.cpu_each(count, || runtime.block_on(self.run(count)))
     }
 
     async fn run(self: &Arc<Self>, count: usize) -> Result<()> {

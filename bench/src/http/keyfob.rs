@@ -7,8 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::load::{self, FORM, JSON, Load, Request, basic};
+use super::load::Load;
 use super::process::{Process, pinned};
+use super::request::{self, FORM, JSON, Request, basic};
 
 /// The client that asks.
 pub(crate) const CLIENT: &str = "resource-server";
@@ -81,7 +82,8 @@ impl Service {
     /// Sends a body of JSON and returns the answer.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let headers = [("authorization", &*self.bearer())];
-        let answer = load::ask(self.port, &Request::post(path, JSON, &headers, &body.to_string()))?;
+        let answer =
+            request::ask(self.port, &Request::post(path, JSON, &headers, &body.to_string()))?;
         let text = String::from_utf8_lossy(&answer.body);
         ensure!(matches!(answer.status, 200 | 201), "{}: {text}", answer.status);
         Ok(serde_json::from_slice(&answer.body)?)

@@ -10,7 +10,7 @@
 //! | `start` | from the start of a server to its first answer, on a large store |
 //! | `resident` | memory of idle connections and of cached tokens |
 //!
-//! `process` starts servers and counts their processor time, `load` sends requests, `echo` is the bare
+//! `process` starts servers and counts their processor time, `load` sends requests (`request`), `echo` is the bare
 //! server, `grpc` the same over gRPC, `keyfob`, `oidc_provider` and `openbao` start the services.
 
 pub(crate) mod echo;
@@ -26,6 +26,7 @@ mod oidc_provider;
 mod openbao;
 mod process;
 mod propagation;
+mod request;
 mod resident;
 mod start;
 

@@ -7,8 +7,9 @@ use anyhow::{Result, ensure};
 use tokio::runtime::Runtime;
 
 use super::keyfob::Service;
-use super::load::{Load, Request};
+use super::load::Load;
 use super::process::{Process, free_port, pinned};
+use super::request::Request;
 use crate::measure::rounds;
 use crate::report::{Figure, Report};
 use crate::size::Size;

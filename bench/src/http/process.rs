@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::load::{self, Request};
+use super::request::{self, Request};
+use crate::measure::micros;
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ impl Process {
         let child = command.spawn().with_context(|| format!("{shown} could not be started"))?;
         let mut process = Self { child };
         let begun = Instant::now();
-        while !load::ask(port, probe).is_ok_and(|answer| answer.status == 200) {
+        while !request::ask(port, probe).is_ok_and(|answer| answer.status == 200) {
             if let Some(status) = process.child.try_wait()? {
                 bail!("{shown} ended: {status}");
             }
@@ -73,6 +74,17 @@ impl Process {
         let system = times.next().context("no system time")??;
         let ticks = (user + system) as f64 / rustix::param::clock_ticks_per_second() as f64;
         Ok(Duration::from_secs_f64(ticks))
+    }
+
+    /// Returns microseconds of its work for each of `count` requests that `send` sends.
+    pub(crate) fn cpu_each<T>(
+        &self,
+        count: usize,
+        send: impl FnOnce() -> Result<T>,
+    ) -> Result<f64> {
+        let before = self.cpu()?;
+        send()?;
+        Ok(micros(self.cpu()? - before) / count as f64)
     }
 
     /// Returns the resident memory in bytes.

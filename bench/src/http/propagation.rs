@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::keyfob::{Service, text};
-use super::load::{self, FORM, Request};
+use super::request::{self, FORM, Request};
 use crate::measure::{Series, micros};
 use crate::report::{Figure, Report};
 use crate::server::Server;
@@ -98,6 +98,6 @@ fn ask(service: &Service, path: &str, bearer: &str) -> Result<(u16, String)> {
     let authorization = format!("Bearer {}", service.key);
     let headers = [("authorization", &*authorization)];
     let request = Request::post(path, FORM, &headers, &format!("token={bearer}"));
-    let answer = load::ask(service.port, &request)?;
+    let answer = request::ask(service.port, &request)?;
     Ok((answer.status, String::from_utf8_lossy(&answer.body).into_owned()))
 }

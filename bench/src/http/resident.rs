@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::CONNECTIONS;
 use super::keyfob::{CLIENT, Service};
-use super::load::basic;
+use super::request::basic;
 use crate::population;
 use crate::report::{Figure, Report};
 use crate::server::Server;

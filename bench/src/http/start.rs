@@ -7,7 +7,7 @@ use keyfob::{Grant, Issued, Kind, TokenManager};
 use tokio::runtime::Runtime;
 
 use super::keyfob::{CLIENT, Service};
-use super::load::{self, FORM, Request, basic};
+use super::request::{self, FORM, Request, basic};
 use crate::fleet::Fleet;
 use crate::measure::Series;
 use crate::report::{Figure, Report};
@@ -73,7 +73,7 @@ fn starts(
         let request = Request::post("/oauth2/introspect", FORM, &headers, &body);
         let begun = Instant::now();
         let service = Service::on(url, key)?;
-        let answer = load::ask(service.port, &request)?;
+        let answer = request::ask(service.port, &request)?;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
         let text = String::from_utf8_lossy(&answer.body);
         ensure!(text.starts_with(r#"{"active":true"#), "{}: {text}", answer.status);
