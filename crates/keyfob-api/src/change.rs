@@ -204,12 +204,33 @@ pub struct RefreshBody {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "IssuedBody<T>: Deserialize<'de>"))]
 pub struct RefreshedBody<T = TokenBody> {
-    /// `rotated`, or `replayed` for a pair that was given before.
-    pub case: String,
+    /// Whether the family moved on.
+    pub case: RefreshedCase,
     /// The access token, with its bearer.
     pub access: IssuedBody<T>,
     /// The refresh token, with its next bearer. The one that was presented is no longer valid.
     pub refresh: IssuedBody<T>,
+}
+
+/// Which of the two ways a refresh succeeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshedCase {
+    /// The family moved on to its next generation.
+    Rotated,
+    /// The pair was given before, and was given again.
+    Replayed,
+}
+
+impl RefreshedCase {
+    /// Returns the name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rotated => "rotated",
+            Self::Replayed => "replayed",
+        }
+    }
 }
 
 /// The body of `POST /v1/tokens/{id}/rotate`: `{}` for the default.

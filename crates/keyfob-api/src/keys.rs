@@ -25,8 +25,8 @@ pub struct KeysBody {
 pub struct KeyBody {
     /// The version of the key. 0 stands for records that are not sealed.
     pub version: u16,
-    /// `active`, `reading`, `retired`, or `missing` if it is not in the ring.
-    pub state: String,
+    /// What it is used for.
+    pub state: KeyUse,
     /// When it was created, if it is a key.
     #[cfg_attr(feature = "schema", schemars(with = "Option<TimeText>"))]
     pub created: Option<Timestamp>,
@@ -37,9 +37,32 @@ pub struct KeyBody {
     pub records: Option<u64>,
 }
 
-impl KeyBody {
-    /// The state of a key that is not in the ring.
-    pub const MISSING: &'static str = "missing";
+/// What a key is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeyUse {
+    /// It seals, and opens.
+    Active,
+    /// It opens: a key for later, or one whose records are being sealed again.
+    Reading,
+    /// It opens what is left under it. The store refuses new records under it.
+    Retired,
+    /// It is not in the ring, and records are stored under it.
+    Missing,
+}
+
+impl KeyUse {
+    /// Returns the name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Reading => "reading",
+            Self::Retired => "retired",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// The body of `POST /v1/keys/reseal`: `{}` for a run from the start.
@@ -76,7 +99,16 @@ pub struct ResealProgress {
     pub error: Option<Box<Problem>>,
 }
 
-/// The answer to `POST /v1/keys/{version}/retire`.
+/// The body of `POST /v1/keys/retire`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RetireKeyBody {
+    /// The version of the key.
+    pub version: u16,
+}
+
+/// The answer to `POST /v1/keys/retire`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetiredKeyBody {

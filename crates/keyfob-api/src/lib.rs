@@ -50,12 +50,14 @@ pub mod secret;
 pub mod token;
 pub mod validate;
 
-pub use change::{DeriveBody, RefreshBody, RefreshedBody, RotateBody, UpdateBody};
+pub use change::{DeriveBody, RefreshBody, RefreshedBody, RefreshedCase, RotateBody, UpdateBody};
 pub use event::{EventBody, EventsPageBody};
 pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec};
 pub use introspect::IntrospectBody;
 pub use json::InvalidJson;
-pub use keys::{KeyBody, KeysBody, ResealBody, ResealProgress, RetiredKeyBody};
+pub use keys::{
+    KeyBody, KeyUse, KeysBody, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody,
+};
 pub use limit::{
     CountedBody, LimitPolicyBody, LimitVerdictBody, LimitVerdictsBody, LimitsBody, NamedLimit,
     TestLimitBody,

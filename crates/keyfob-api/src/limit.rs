@@ -51,6 +51,7 @@ pub struct NamedLimit {
     pub burst: Option<u32>,
     /// How many leading bits of an IPv6 address count as one address: 32 to 64. Default: 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 32, max = 64)))]
     pub ipv6_prefix: Option<u8>,
     /// What is counted.
     pub counted: CountedBody,

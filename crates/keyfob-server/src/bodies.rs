@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use keyfob::limit::LimitStatus;
+use keyfob::rotation::RefreshCase;
 #[cfg(feature = "seal")]
-use keyfob::seal::{KeyInfo, KeyVersion};
+use keyfob::seal::{KeyInfo, KeyState, KeyVersion};
 use keyfob::stats::{CountedClient, StateCounts, Stats};
 use keyfob::store::{Finding, Lane, Severity, StoreReport};
 use keyfob::token::Confirmation;
@@ -14,11 +15,11 @@ use keyfob::{
 };
 use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
-    ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, RefusalBody, SecretText,
-    StatsBody,
+    ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, RefreshedCase, RefusalBody,
+    SecretText, StatsBody,
 };
 #[cfg(feature = "seal")]
-use keyfob_api::{KeyBody, KeysBody};
+use keyfob_api::{KeyBody, KeyUse, KeysBody};
 
 /// Returns the body of statistics from the counts that the store keeps.
 pub fn stats(stats: &Stats) -> StatsBody {
@@ -137,7 +138,11 @@ pub fn keys(
     let records = |key: KeyVersion| counts.map(|counts| counts.get(&key).copied().unwrap_or(0));
     let of_ring = infos.into_iter().map(|info| KeyBody {
         version: info.number.value(),
-        state: info.state.as_str().to_owned(),
+        state: match info.state {
+            KeyState::Active => KeyUse::Active,
+            KeyState::Reading => KeyUse::Reading,
+            KeyState::Retired => KeyUse::Retired,
+        },
         created: info.created,
         terms: info.terms,
         records: records(info.number),
@@ -148,10 +153,18 @@ pub fn keys(
         if keys.iter().any(|known| known.version == version) {
             continue;
         }
-        let (state, created, terms) = (KeyBody::MISSING.to_owned(), None, None);
+        let (state, created, terms) = (KeyUse::Missing, None, None);
         keys.push(KeyBody { version, state, created, terms, records: Some(*records) });
     }
     KeysBody { keys }
+}
+
+/// Returns which of the two ways a refresh succeeded.
+pub const fn refreshed_case(case: RefreshCase) -> RefreshedCase {
+    match case {
+        RefreshCase::Replayed => RefreshedCase::Replayed,
+        _ => RefreshedCase::Rotated,
+    }
 }
 
 /// Returns the numbers of lanes.

@@ -99,7 +99,7 @@ impl StoreBackend {
         let request = by.cloned().into_iter().fold(request, RefreshRequest::by);
         let pair = self.manager.refresh(presented, request).await?;
         Ok(RefreshedBody {
-            case: pair.case.as_str().to_owned(),
+            case: bodies::refreshed_case(pair.case),
             access: self.issued(&pair.access),
             refresh: self.issued(&pair.refresh),
         })

@@ -3,7 +3,7 @@
 use keyfob::clock::{Clock, SystemClock};
 use keyfob::random::OsRandom;
 use keyfob::seal::{KeyRing, KeyVersion, NewKey};
-use keyfob_api::{KeyBody, KeysBody};
+use keyfob_api::{KeyBody, KeyUse, KeysBody};
 use keyfob_keys::FileKeys;
 use keyfob_server::bodies;
 use serde::Serialize;
@@ -38,7 +38,7 @@ struct KeyChange {
 #[derive(Serialize)]
 struct KeyView {
     key: u16,
-    state: String,
+    state: KeyUse,
     created: Option<String>,
     terms: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,7 +173,7 @@ fn report(
 
 fn list(KeysBody { keys }: KeysBody, output: &mut Output) -> Result<(), Failure> {
     let (missing, keys): (Vec<_>, Vec<_>) =
-        keys.into_iter().partition(|key| key.state == KeyBody::MISSING);
+        keys.into_iter().partition(|key| key.state == KeyUse::Missing);
     if output.is_json() {
         return keys.into_iter().try_for_each(|key| output.object(&KeyView::from(key)));
     }
@@ -183,7 +183,7 @@ fn list(KeysBody { keys }: KeysBody, output: &mut Output) -> Result<(), Failure>
         .map(|key| {
             vec![
                 key.version.to_string(),
-                key.state,
+                key.state.as_str().to_owned(),
                 or_dash(key.created.map(|at| at.to_string())),
                 or_dash(key.terms.map(|terms| terms.to_string())),
                 or_dash(key.records.map(|records| records.to_string())),

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
         output.object(&pair)
     } else {
         output.fields(&[
-            ("case", pair.case.clone()),
+            ("case", pair.case.as_str().to_owned()),
             ("access", pair.access.token.id.to_string()),
             ("expires", or_never(pair.access.token.expires_at)),
             ("access bearer", pair.access.bearer.expose().to_owned()),

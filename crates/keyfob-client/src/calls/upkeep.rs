@@ -2,7 +2,8 @@
 
 use keyfob_api::{
     AcceptBody, AcceptedBody, KeysBody, LimitStatusBody, LimitVerdictBody, LimitVerdictsBody,
-    LimitsBody, LoggedRevocation, NamedLimit, ResealBody, RetiredKeyBody, TestLimitBody,
+    LimitsBody, LoggedRevocation, NamedLimit, ResealBody, RetireKeyBody, RetiredKeyBody,
+    TestLimitBody,
 };
 use keyfob_core::text::Reason;
 
@@ -69,7 +70,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn retire_key(&self, version: u16) -> Result<RetiredKeyBody, Error> {
-        let body = RetiredKeyBody { version };
+        let body = RetireKeyBody { version };
         self.call(&Request::post("/v1/keys/retire", &body, Repeat::Safe)?).await
     }
 

@@ -6,9 +6,9 @@ use keyfob_api::{
     AcceptBody, AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer,
     ExplainBody, GrantSpec, HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody,
     LimitVerdictsBody, LimitsBody, NamedLimit, OneOrMany, RecoverBody, RecoverProgress,
-    RefreshBody, RefreshedBody, ResealBody, ResealProgress, RetiredKeyBody, RevokeAnswer,
-    RevokeBody, RevokeProgress, RotateBody, StatsBody, TestLimitBody, TokenBody, TokenPageBody,
-    UpdateBody, ValidateAnswer, ValidateBody,
+    RefreshBody, RefreshedBody, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody,
+    RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TestLimitBody, TokenBody,
+    TokenPageBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 
 use schemars::JsonSchema;
@@ -314,7 +314,7 @@ fn upkeep_routes() -> Vec<Route> {
             .about(Tag::Operations, "Refuse records that are sealed under an old key")
             .scope(Keys)
             .query(&[])
-            .takes_json::<RetiredKeyBody>(MAX_BODY_BYTES, r#"{"version":1}"#)
+            .takes_json::<RetireKeyBody>(MAX_BODY_BYTES, r#"{"version":1}"#)
             .may_fail(&[404, 409])
             .answers::<RetiredKeyBody>(200, "The store refuses it. Retire it in the ring too."),
         post("/v1/recover", "recoverRevocations", |call| Box::pin(v1::recover::handle(call)))

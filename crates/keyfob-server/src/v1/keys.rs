@@ -11,7 +11,7 @@ mod sealed {
     use keyfob::manager::{PageCursor, ResealProgress as Done};
     use keyfob::seal::KeyVersion;
     use keyfob_api::revoke::ProgressState;
-    use keyfob_api::{Problem, ResealBody, ResealProgress, RetiredKeyBody};
+    use keyfob_api::{Problem, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody};
 
     use super::super::input::body;
     use super::super::progress;
@@ -60,7 +60,7 @@ mod sealed {
     }
 
     pub(super) async fn retire(call: &Call) -> Answer {
-        let RetiredKeyBody { version } = body(call)?;
+        let RetireKeyBody { version } = body(call)?;
         match call.manager().refuse_key(KeyVersion::new(version)).await {
             Ok(()) => json::ok(&RetiredKeyBody { version }),
             // The key is in use: a conflict, and no fault of the server.

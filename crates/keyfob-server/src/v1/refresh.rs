@@ -33,7 +33,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let pair = manager.refresh(presented, request).await.map_err(refused)?;
     let now = manager.now();
     json::ok(&RefreshedBody {
-        case: pair.case.as_str().to_owned(),
+        case: bodies::refreshed_case(pair.case),
         access: issued_body(&pair.access, now),
         refresh: issued_body(&pair.refresh, now),
     })
