@@ -47,6 +47,7 @@ pub mod revoke;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;
+pub mod session;
 pub mod token;
 pub mod validate;
 
@@ -72,6 +73,7 @@ pub use recover::{
 pub use refusal::RefusalBody;
 pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
 pub use secret::SecretText;
+pub use session::OpenSessionBody;
 pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
 pub use validate::{
     ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, SecretBody, ValidateAnswer,

@@ -66,6 +66,10 @@ pub struct TokenBody {
     /// The family: all tokens that were minted from the same refresh token or session.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Text<64>>"))]
     pub family: Option<FamilyId>,
+    /// The tokens that this one descends from, the oldest first. Left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<TokenIdText>"))]
+    pub ancestors: Vec<TokenId>,
     /// How many uses are left. Null: any number.
     pub uses_left: Option<u32>,
     /// The device, the application, labels and tags.
@@ -101,6 +105,7 @@ impl TokenBody {
             absolute_expiry: token.absolute_expiry,
             last_used: token.last_used,
             family: token.family,
+            ancestors: token.ancestors.clone(),
             uses_left: token.uses_left,
             metadata: token.metadata.clone(),
             // Claims are an object of texts and JSON, which can be written in any case.

@@ -4,17 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
+use http_body_util::Full;
 use keyfob_api::SecretText;
 
 use crate::base_url::{BaseUrl, InvalidBaseUrl};
 use crate::budget::RetryBudget;
 use crate::client::{Client, Inner};
 use crate::credentials::Credentials;
+use crate::in_process::InProcess;
 use crate::retry::RetryPolicy;
 #[cfg(feature = "tls")]
 use crate::tls::{Tls, TlsError};
-use crate::transport::{Connector, Timeouts, Transport, tcp};
+use crate::transport::{Connector, Route, Timeouts, Transport, tcp};
 
 /// Builds a [`Client`].
 ///
@@ -33,6 +36,7 @@ use crate::transport::{Connector, Timeouts, Transport, tcp};
 #[must_use]
 pub struct ClientBuilder {
     url: String,
+    server: Server,
     key: Key,
     timeouts: Timeouts,
     retry: RetryPolicy,
@@ -46,6 +50,12 @@ enum Key {
     None,
     Value(SecretText),
     File(PathBuf),
+}
+
+#[derive(Debug)]
+enum Server {
+    Network,
+    InProcess(InProcess),
 }
 
 /// Why a client cannot be built. It contains no secret.
@@ -79,16 +89,43 @@ impl From<InvalidBaseUrl> for BuildError {
 impl Client {
     /// Starts to build a client of the server at this URL.
     pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder::new(url.into())
+        ClientBuilder::new(url.into(), Server::Network)
+    }
+
+    /// Starts to build a client of a server in the same process: `answer` gets each request, and no
+    /// connection is made.
+    ///
+    /// ```
+    /// use http_body_util::Full;
+    /// use keyfob_client::Client;
+    ///
+    /// let client = Client::in_process(|request| async move {
+    ///     assert_eq!(request.uri().path(), "/v1/stats");
+    ///     http::Response::new(Full::new(bytes::Bytes::from("{}")))
+    /// })
+    /// .build()?;
+    /// # let _stats = client.stats();
+    /// # Ok::<(), keyfob_client::BuildError>(())
+    /// ```
+    pub fn in_process<F, A, B>(answer: F) -> ClientBuilder
+    where
+        F: Fn(http::Request<Full<Bytes>>) -> A + Send + Sync + 'static,
+        A: Future<Output = http::Response<B>> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let server = Server::InProcess(InProcess::new(answer));
+        ClientBuilder::new("http://in-process".to_owned(), server)
     }
 }
 
 impl ClientBuilder {
-    fn new(url: String) -> Self {
+    fn new(url: String, server: Server) -> Self {
         let timeouts =
             Timeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(10) };
         Self {
             url,
+            server,
             key: Key::None,
             timeouts,
             retry: RetryPolicy::default(),
@@ -151,9 +188,12 @@ impl ClientBuilder {
         };
         let user_agent =
             HeaderValue::try_from(&self.user_agent).map_err(|_| BuildError::UserAgent)?;
-        let connector = self.connector(&base)?;
+        let route = match &self.server {
+            Server::Network => Route::network(self.connector(&base)?),
+            Server::InProcess(server) => Route::InProcess(server.clone()),
+        };
         let inner = Inner {
-            transport: Transport::new(base, connector, self.timeouts, user_agent),
+            transport: Transport::new(base, route, self.timeouts, user_agent),
             credentials,
             retry: self.retry,
             budget: RetryBudget::new(),

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
-use hyper::body::Incoming;
 use keyfob_core::random::{OsRandom, Random as _};
 use serde::de::DeserializeOwned;
 
 use crate::budget::RetryBudget;
 use crate::credentials::Credentials;
 use crate::error::{Error, TransportErrorKind};
+use crate::in_process::AnswerBody;
 use crate::request::Request;
 use crate::retry::{Attempt, RetryPolicy};
 use crate::transport::Transport;
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// Sends a request until its answer begins.
-    pub(crate) async fn open(&self, request: &Request) -> Result<Response<Incoming>, Error> {
+    pub(crate) async fn open(&self, request: &Request) -> Result<Response<AnswerBody>, Error> {
         let inner = &self.inner;
         self.repeat(request, |authorization| async move {
             inner.transport.open(request, authorization.as_ref()).await

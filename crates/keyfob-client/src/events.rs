@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use keyfob_api::EventBody;
 
 use crate::client::{Client, random, text_of};
 use crate::error::{Error, TransportErrorKind};
+use crate::in_process::AnswerBody;
 use crate::query::EventsQuery;
 use crate::request::Request;
 use crate::sse::{Message, Parser};
@@ -45,7 +45,7 @@ pub struct EventStream {
 }
 
 struct Connection {
-    body: Incoming,
+    body: AnswerBody,
     parser: Parser,
     has_brought: bool,
 }
@@ -121,7 +121,7 @@ impl EventStream {
                     }
                 }
                 Ok(Some(Err(error))) => {
-                    return Err(transport.failed(TransportErrorKind::Broken, Some(Box::new(error))));
+                    return Err(transport.failed(TransportErrorKind::Broken, Some(error)));
                 }
                 Ok(None) => return Ok(None),
                 Err(_) => return Err(transport.failed(TransportErrorKind::Timeout, None)),

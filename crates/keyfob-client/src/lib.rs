@@ -46,7 +46,7 @@
 //! | refresh | the same: within the retry window a repeat gets the same pair |
 //! | reseal, recover, retire a key | the same: what is done stays done |
 //! | rotate | the same: a repeat replaces the secret that no client has used |
-//! | validate, update, revoke by name, test a limit, accept a rollback | nothing more: the outcome is not known |
+//! | validate, update, open a session, revoke by name, test a limit, accept a rollback | nothing more: the outcome is not known |
 //!
 //! Validation may count a use or charge a limit, so it is not sent again.
 //!
@@ -67,6 +67,7 @@ mod client;
 mod credentials;
 mod error;
 mod events;
+mod in_process;
 mod lines;
 mod progress;
 mod query;

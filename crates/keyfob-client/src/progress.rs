@@ -3,12 +3,12 @@
 use http::HeaderValue;
 use http::header::ACCEPT;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use keyfob_api::Problem;
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, random, text_of};
 use crate::error::{ApiError, Error, TransportErrorKind};
+use crate::in_process::AnswerBody;
 use crate::lines::Lines;
 use crate::request::Request;
 
@@ -54,7 +54,7 @@ pub(crate) async fn next<R: Run>(run: &mut R) -> Result<Option<R::Line>, Error> 
 /// The lines of one run.
 pub(crate) struct ProgressLines {
     pub(crate) client: Client,
-    connection: Option<(Incoming, Lines)>,
+    connection: Option<(AnswerBody, Lines)>,
     failures: u32,
     is_over: bool,
 }
@@ -94,7 +94,7 @@ impl ProgressLines {
                         lines.push(data);
                     }
                 }
-                Some(Err(error)) => return Err(broken(Some(Box::new(error)))),
+                Some(Err(error)) => return Err(broken(Some(error))),
                 // Without a last line the run is not complete.
                 None => return Err(broken(None)),
             }

@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -14,6 +13,7 @@ use keyfob_api::Problem;
 
 use crate::base_url::BaseUrl;
 use crate::error::{ApiError, Error, TransportError, TransportErrorKind};
+use crate::in_process::{AnswerBody, InProcess, boxed};
 use crate::request::Request;
 
 #[cfg(feature = "tls")]
@@ -35,10 +35,19 @@ pub(crate) struct Timeouts {
     pub(crate) attempt: Duration,
 }
 
-/// The connections to one server.
+/// How requests reach a server.
+#[derive(Debug)]
+pub(crate) enum Route {
+    /// By connections.
+    Network(HyperClient<Connector, Full<Bytes>>),
+    /// The server is in this process.
+    InProcess(InProcess),
+}
+
+/// The way to one server.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    client: HyperClient<Connector, Full<Bytes>>,
+    route: Route,
     base: BaseUrl,
     timeouts: Timeouts,
     user_agent: HeaderValue,
@@ -53,18 +62,24 @@ pub(crate) fn tcp(timeouts: Timeouts) -> HttpConnector {
     tcp
 }
 
-impl Transport {
-    pub(crate) fn new(
-        base: BaseUrl,
-        connector: Connector,
-        timeouts: Timeouts,
-        user_agent: HeaderValue,
-    ) -> Self {
+impl Route {
+    pub(crate) fn network(connector: Connector) -> Self {
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Self { client, base, timeouts, user_agent }
+        Self::Network(client)
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(
+        base: BaseUrl,
+        route: Route,
+        timeouts: Timeouts,
+        user_agent: HeaderValue,
+    ) -> Self {
+        Self { route, base, timeouts, user_agent }
     }
 
     pub(crate) fn server(&self) -> &str {
@@ -89,7 +104,7 @@ impl Transport {
         &self,
         request: &Request,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<AnswerBody>, Error> {
         self.within(self.send(request, authorization)).await
     }
 
@@ -105,7 +120,7 @@ impl Transport {
         &self,
         request: &Request,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<AnswerBody>, Error> {
         let invalid = |error: http::Error| Error::Request(error.to_string());
         let uri = self.base.join(&request.path).map_err(|error| invalid(error.into()))?;
         let mut sent = http::Request::builder().method(&request.method).uri(uri);
@@ -124,13 +139,19 @@ impl Transport {
         }
         let body = Full::new(request.body.clone().unwrap_or_default());
         let sent = sent.body(body).map_err(invalid)?;
-        let response = self.client.request(sent).await.map_err(|error| {
-            let kind = match error.is_connect() {
-                true => TransportErrorKind::Connect,
-                false => TransportErrorKind::Broken,
-            };
-            self.failed(kind, Some(Box::new(error)))
-        })?;
+        let response = match &self.route {
+            Route::InProcess(server) => server.answer(sent).await,
+            Route::Network(client) => {
+                let answered = client.request(sent).await.map_err(|error| {
+                    let kind = match error.is_connect() {
+                        true => TransportErrorKind::Connect,
+                        false => TransportErrorKind::Broken,
+                    };
+                    self.failed(kind, Some(Box::new(error)))
+                });
+                answered?.map(boxed)
+            }
+        };
         if response.status().is_success() {
             return Ok(response);
         }
@@ -139,11 +160,11 @@ impl Transport {
         Err(answered(head.status, &head.headers, &body))
     }
 
-    async fn read(&self, mut body: Incoming, max: usize) -> Result<Bytes, Error> {
+    async fn read(&self, mut body: AnswerBody, max: usize) -> Result<Bytes, Error> {
         let mut read = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame
-                .map_err(|error| self.failed(TransportErrorKind::Broken, Some(Box::new(error))))?;
+            let frame =
+                frame.map_err(|error| self.failed(TransportErrorKind::Broken, Some(error)))?;
             let Ok(data) = frame.into_data() else { continue };
             if read.len() + data.len() > max {
                 return Err(Error::UnexpectedAnswer(format!("it is longer than {max} bytes")));

@@ -250,6 +250,8 @@ labels! {
         RecoverRevocations "recoverRevocations",
         AcceptRollback "acceptRollback",
         GetReport "getReport",
+        GetCaller "getCaller",
+        OpenSession "openSession",
         AuthorizeRequest "authorizeRequest",
         /// What Envoy asks, over gRPC.
         ExtAuthz "extAuthz",
@@ -262,6 +264,8 @@ labels! {
         Docs "docs",
         DocsScript "docsScript",
         DocsStyle "docsStyle",
+        /// A page of the console.
+        Console "console",
         /// No route takes the path or the method.
         Unrouted "unrouted",
     }

@@ -33,6 +33,7 @@
 //! - **`operations`** has health, readiness and metrics; `readiness` keeps what the store said.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`page`** shows that document to people.
+//! - **`pages`** shows other pages, such as the console, which ask the routes.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
 //! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
@@ -52,6 +53,7 @@ mod oauth;
 mod openapi;
 mod operations;
 mod page;
+mod pages;
 mod parameter;
 mod query;
 mod readiness;
@@ -63,6 +65,7 @@ mod settings;
 mod shared;
 mod v1;
 
+pub use pages::{LocalApi, Pages};
 pub use respond::render::ErrorForm;
 pub use routes::trace::{ContinueTrace, TRACE_TARGET, TraceParent};
 pub use server::{Server, openapi_document};

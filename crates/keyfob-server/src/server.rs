@@ -13,6 +13,7 @@ use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
 use crate::listen::{self, Drained, Face, Listener, Shares};
 use crate::openapi::document;
+use crate::pages::{LocalApi, Mounted, Pages};
 use crate::readiness::StoreReadiness;
 use crate::routes;
 use crate::routes::table::routes;
@@ -43,6 +44,7 @@ struct Parts {
     continue_trace: Arc<OnceLock<ContinueTrace>>,
     readiness: Arc<StoreReadiness>,
     phases: Arc<Phases>,
+    pages: Mounted,
 }
 
 impl Server {
@@ -61,9 +63,16 @@ impl Server {
         let openapi = openapi_document().to_string().into();
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
-        let (continue_trace, readiness) = (Arc::default(), Arc::default());
-        let parts =
-            Parts { manager, openapi, metrics, render_metrics, continue_trace, readiness, phases };
+        let parts = Parts {
+            manager,
+            openapi,
+            metrics,
+            render_metrics,
+            continue_trace: Arc::default(),
+            readiness: Arc::default(),
+            phases,
+            pages: Mounted::default(),
+        };
         let (bounds, phases) = (settings.bounds, Arc::clone(&parts.phases));
         let metrics = parts.metrics.clone();
         let shares = Shares::new(parts.routers(settings), bounds, phases, metrics);
@@ -77,6 +86,16 @@ impl Server {
     /// `continue_trace` sets the parent of the span.
     pub fn continue_traces(&self, continue_trace: ContinueTrace) {
         let _first_counts = self.parts.continue_trace.set(continue_trace);
+    }
+
+    /// Shows pages beside the routes, on the side of management. Only the first call counts.
+    pub fn show(&self, pages: Pages) {
+        self.parts.pages.set(pages);
+    }
+
+    /// Returns a way to call the routes in this process, for pages.
+    pub fn local_api(&self) -> LocalApi {
+        LocalApi::new(&self.shares)
     }
 
     /// Returns the routes as a service of axum, to mount them in a server of your own. Serve it with
@@ -137,6 +156,7 @@ impl Parts {
             continue_trace: Arc::clone(&self.continue_trace),
             readiness: Arc::clone(&self.readiness),
             phases: Arc::clone(&self.phases),
+            pages: self.pages.clone(),
         });
         move |face| routes::router(&shared, face)
     }

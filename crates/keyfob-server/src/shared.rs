@@ -10,6 +10,7 @@ use keyfob::metrics::HttpMetrics;
 
 use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
+use crate::pages::Mounted;
 use crate::readiness::StoreReadiness;
 use crate::routes::trace::ContinueTrace;
 use crate::settings::{RouteLimit, Settings};
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) readiness: Arc<StoreReadiness>,
     /// From serving to ended. Streams end when the server drains.
     pub(crate) phases: Arc<Phases>,
+    /// The pages beside the routes.
+    pub(crate) pages: Mounted,
 }
 
 impl fmt::Debug for Shared {

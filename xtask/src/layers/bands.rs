@@ -15,6 +15,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
     ("keyfob-server", &["keyfob", "keyfob-api", "keyfob-tower"]),
+    ("keyfob-console", &["keyfob-api", "keyfob-client", "keyfob-core"]),
     ("keyfob-testkit", &["keyfob"]),
     (
         "keyfob-cli",
@@ -22,6 +23,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
             "keyfob",
             "keyfob-api",
             "keyfob-client",
+            "keyfob-console",
             "keyfob-keys",
             "keyfob-redb",
             "keyfob-redis",

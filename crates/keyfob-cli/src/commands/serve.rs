@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use keyfob::TokenManager;
+use keyfob_console::Console;
 use keyfob_server::config::Config;
 use keyfob_server::listen::tls::Certificates;
-use keyfob_server::{RenderMetrics, Server};
+use keyfob_server::{Pages, RenderMetrics, Server};
 use serde::Serialize;
 
 use super::init;
@@ -75,6 +76,9 @@ async fn serve(
     };
     let sockets = sockets::open(&config, certificates.as_ref()).await?;
     let server = Server::with_metrics(manager.clone(), config.settings(), Some(render));
+    if config.console.enabled {
+        server.show(console(&server));
+    }
     if config.traces.endpoint.is_some() {
         server.continue_traces(traces::continue_trace());
     }
@@ -102,6 +106,16 @@ async fn serve(
     }
 }
 
+/// Returns the pages of the console. They ask the routes of the server, in this process.
+fn console(server: &Server) -> Pages {
+    let api = server.local_api();
+    let console = Console::new(move |request| {
+        let api = api.clone();
+        async move { api.call(request).await }
+    });
+    Pages::new(Console::PATH, console.router())
+}
+
 /// Says where the server is, and with `--dev` how to try it.
 fn announce(
     sockets: &Sockets,
@@ -124,7 +138,10 @@ fn announce(
              curl -su {DEV_CLIENT}:$key {url}/v1/tokens -H content-type:application/json \\\n       \
              -d '{{\"subject\":\"alice\",\"scopes\":[\"read\"]}}'\n  \
              curl -su {DEV_CLIENT}:$key {url}/oauth2/introspect -d token=PASTE_THE_BEARER\n  \
-             curl -su {DEV_CLIENT}:$key {url}/oauth2/revoke -d token=PASTE_THE_BEARER"
+             curl -su {DEV_CLIENT}:$key {url}/oauth2/revoke -d token=PASTE_THE_BEARER\n\n\
+             The console is at {console}{path}: sign in with the admin key.",
+            console = management_url.unwrap_or(url),
+            path = Console::PATH,
         ))?;
     }
     output.flush()

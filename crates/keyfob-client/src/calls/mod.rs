@@ -6,10 +6,12 @@
 //! | `check` | validate, explain, introspect |
 //! | `revoke` | revoke |
 //! | `state` | events, statistics, the report of `doctor` |
+//! | `session` | the caller itself, sessions of people |
 //! | `upkeep` | limits, keys, recovery |
 
 mod check;
 mod revoke;
+mod session;
 mod state;
 mod tokens;
 mod upkeep;

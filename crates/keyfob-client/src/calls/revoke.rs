@@ -26,9 +26,8 @@ impl Client {
         id: TokenId,
         reason: Option<&Reason>,
     ) -> Result<RevokeAnswer, Error> {
-        let mut path = Parameters::new(format!("/v1/tokens/{id}"));
-        path.add("reason", reason);
-        self.call(&Request::new(Method::DELETE, path.finish(), Repeat::Safe)).await
+        let path = revocation_path(id, reason);
+        self.call(&Request::new(Method::DELETE, path, Repeat::Safe)).await
     }
 
     /// Revokes a token, a family, or all of a subject or a client, in one step (`POST /v1/revoke`).
@@ -74,4 +73,11 @@ impl Client {
         let body = RevokeBody { target, reason, dry_run: false };
         RevokeRun::new(self.clone(), filter, body)
     }
+}
+
+/// Returns the path of a revocation. The future of a call does not keep `Parameters`, which no other thread may use.
+fn revocation_path(id: TokenId, reason: Option<&Reason>) -> String {
+    let mut path = Parameters::new(format!("/v1/tokens/{id}"));
+    path.add("reason", reason);
+    path.finish()
 }

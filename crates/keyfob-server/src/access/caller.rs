@@ -22,8 +22,8 @@ pub enum AuthMethod {
     Bearer,
 }
 
-/// The holder of an API key, or of an access token that was derived from one. `Debug` hides the
-/// secret.
+/// The holder of an API key, or of an access token or a session that was derived from one. `Debug` hides
+/// the secret.
 pub struct Caller {
     token: Token,
     bearer: String,
@@ -64,7 +64,8 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     /// Creates an authenticator that knows these public clients.
     pub(crate) fn new(public_clients: Vec<ClientId>) -> Self {
-        let chain = ValidationChain::new().allow_kind(Kind::ApiKey).allow_kind(Kind::Access);
+        let chain = [Kind::ApiKey, Kind::Access, Kind::Session];
+        let chain = chain.into_iter().fold(ValidationChain::new(), ValidationChain::allow_kind);
         Self { chain, public_clients }
     }
 
@@ -101,6 +102,11 @@ impl Authenticator {
             Ok(token) => token,
             Err(error) => return Err(refused(error, method)),
         };
+        // A session of this service falls with the key that it was opened with. Other sessions are those
+        // of applications.
+        if token.kind == Kind::Session && token.ancestors.is_empty() {
+            return Err(Unauthenticated::Refused(method));
+        }
         // A client id is the client of the key. A key without one authenticates as a bearer token.
         let is_theirs = client_id.as_deref().is_none_or(|named| {
             token.kind == Kind::ApiKey

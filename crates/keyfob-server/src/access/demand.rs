@@ -9,6 +9,8 @@ pub enum Demand {
     Public,
     /// The request is about the bearer token that it carries. The route answers whether it is valid.
     Presented,
+    /// A client that authenticates. The request is about the client itself.
+    Caller,
     /// A client that authenticates. It acts on its own tokens; with the scope, on all.
     Client {
         /// The scope for tokens of others.
@@ -31,7 +33,11 @@ impl Demand {
     pub const fn scope(self) -> Option<ManagementScope> {
         match self {
             Self::Scope(scope) => Some(scope),
-            Self::Public | Self::Presented | Self::Client { .. } | Self::TokenEndpoint => None,
+            Self::Public
+            | Self::Presented
+            | Self::Caller
+            | Self::Client { .. }
+            | Self::TokenEndpoint => None,
         }
     }
 }

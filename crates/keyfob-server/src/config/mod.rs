@@ -47,7 +47,7 @@ mod unknown;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use limits::{LimitSection, LimitSubject};
 pub use sections::{
-    ClientCertificates, Config, GatewaySection, HttpSection, LogFormat, LogSection,
+    ClientCertificates, Config, ConsoleSection, GatewaySection, HttpSection, LogFormat, LogSection,
     ManagementSection, ProxiesSection, ProxyHeader, TlsSection, TracesSection,
 };
 pub use show::schema;

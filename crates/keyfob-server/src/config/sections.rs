@@ -54,6 +54,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// A second address for management, so that the first may be exposed without it.
     pub management: ManagementSection,
+    /// The web console, at `/console`.
+    pub console: ConsoleSection,
     /// Gateways that ask `/authz`.
     pub gateway: GatewaySection,
     /// What is logged, and in which form.
@@ -183,6 +185,15 @@ pub struct ManagementSection {
     pub tls: bool,
 }
 
+/// The web console, at `/console` of the address of management.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Console")]
+pub struct ConsoleSection {
+    /// Whether it is served.
+    pub enabled: bool,
+}
+
 /// Gateways that ask `/authz`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -283,12 +294,19 @@ impl Default for Config {
             http: HttpSection::default(),
             tls: TlsSection::default(),
             management: ManagementSection::default(),
+            console: ConsoleSection::default(),
             gateway: GatewaySection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),
             limits: BTreeMap::new(),
             chains: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for ConsoleSection {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

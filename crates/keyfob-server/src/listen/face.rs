@@ -8,7 +8,7 @@ pub enum Face {
     All,
     /// What services and gateways ask: OAuth, verdicts, health.
     Public,
-    /// What operators ask: `/v1`, metrics, documentation, health.
+    /// What operators ask: `/v1`, metrics, documentation, the console, health.
     Management,
 }
 
@@ -16,7 +16,7 @@ pub enum Face {
 const BOTH: [&str; 4] = ["/healthz", "/readyz", "/v1/validate", "/v1/introspect"];
 
 /// What the paths of the management side begin with.
-const MANAGEMENT: [&str; 4] = ["/v1/", "/metrics", "/openapi.json", "/docs"];
+const MANAGEMENT: [&str; 5] = ["/v1/", "/metrics", "/openapi.json", "/docs", "/console"];
 
 impl Face {
     /// Returns whether it has the route at this path.

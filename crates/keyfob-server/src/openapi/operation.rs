@@ -40,6 +40,7 @@ fn description(demand: Demand) -> String {
     match demand {
         Demand::Public => "Everybody may ask.".to_owned(),
         Demand::Presented => "The answer is about the bearer token of the request.".to_owned(),
+        Demand::Caller => "Needs the credentials of a client, and no scope.".to_owned(),
         Demand::Client { others } => format!(
             "A client acts on its own tokens. With the scope `{others}` it acts on all tokens."
         ),
@@ -58,7 +59,7 @@ fn security(demand: Demand) -> Value {
     match demand {
         Demand::Public => json!([]),
         Demand::Presented => json!([{ "apiKey": [] }, { "accessToken": [] }]),
-        Demand::Client { .. } | Demand::Scope(_) => {
+        Demand::Caller | Demand::Client { .. } | Demand::Scope(_) => {
             json!([{ "apiKey": [] }, { "basic": [] }, { "accessToken": scopes }])
         }
         // The form may have the credentials.

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyfob::metrics::HttpRoute;
+use tower_service::Service as _;
 use tracing::{Instrument as _, Span};
 
 use super::charge;
@@ -60,7 +61,36 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
         Face::Management => router,
     };
     let shared = Arc::clone(shared);
-    router.fallback(move |request: Request| async move { no_route(&shared, &request) })
+    router.fallback(move |request: Request| {
+        let shared = Arc::clone(&shared);
+        async move {
+            match shared.pages.at(request.uri().path(), face) {
+                Some(pages) => observed_page(&shared, pages, request).await,
+                None => no_route(&shared, &request),
+            }
+        }
+    })
+}
+
+/// Shows a page, and counts the request. The page gets the id of the request.
+async fn observed_page(shared: &Shared, mut pages: Router, mut request: Request) -> Response<Body> {
+    let id = request_id::of(request.headers());
+    let span = observe::span("console");
+    observe::identify(&span, &id, request.headers());
+    if let Ok(id) = HeaderValue::try_from(id) {
+        request.headers_mut().insert(REQUEST_ID, id);
+    }
+    async {
+        let observed = Observed::begin(&shared.metrics, HttpRoute::Console, Span::none());
+        let response = match pages.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        observed.end(response.status(), shared.settings.log_requests);
+        response
+    }
+    .instrument(span)
+    .await
 }
 
 fn add_grpc(router: Router, shared: &Arc<Shared>) -> Router {

@@ -5,10 +5,10 @@ use http::Method;
 use keyfob_api::{
     AcceptBody, AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer,
     ExplainBody, GrantSpec, HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody,
-    LimitVerdictsBody, LimitsBody, NamedLimit, OneOrMany, RecoverBody, RecoverProgress,
-    RefreshBody, RefreshedBody, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody,
-    RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TestLimitBody, TokenBody,
-    TokenPageBody, UpdateBody, ValidateAnswer, ValidateBody,
+    LimitVerdictsBody, LimitsBody, NamedLimit, OneOrMany, OpenSessionBody, RecoverBody,
+    RecoverProgress, RefreshBody, RefreshedBody, ResealBody, ResealProgress, RetireKeyBody,
+    RetiredKeyBody, RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TestLimitBody,
+    TokenBody, TokenPageBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 
 use schemars::JsonSchema;
@@ -32,6 +32,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(token_routes());
     routes.extend(api_routes());
     routes.extend(upkeep_routes());
+    routes.extend(caller_routes());
     routes.extend(gateway_routes());
     routes.extend(service_routes());
     routes.extend(page_routes());
@@ -341,6 +342,24 @@ fn upkeep_routes() -> Vec<Route> {
 /// A stream of lines of JSON.
 fn lines<T: JsonSchema>(about: &'static str) -> Reply {
     Reply { status: 200, about, content: Content::JsonLines(schema_of::<T>), headers: &[] }
+}
+
+/// The routes about the caller itself.
+fn caller_routes() -> Vec<Route> {
+    vec![
+        get("/v1/caller", "getCaller", |call| Box::pin(v1::session::caller(call)))
+            .about(Tag::Operations, "Read the token that authenticates the request")
+            .demands(Demand::Caller)
+            .query(&[])
+            .answers::<TokenBody>(200, "The token, with its scopes."),
+        post("/v1/sessions", "openSession", |call| Box::pin(v1::session::open(call)))
+            .about(Tag::Operations, "Open a session for a person who has an API key")
+            .demands(Demand::Caller)
+            .query(&[])
+            .takes_json::<OpenSessionBody>(MAX_BODY_BYTES, r#"{"idle":"15m"}"#)
+            .may_fail(&[403])
+            .answers::<IssuedBody>(201, "The session with its bearer, which is shown once."),
+    ]
 }
 
 fn gateway_routes() -> Vec<Route> {

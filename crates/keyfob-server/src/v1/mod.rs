@@ -18,6 +18,7 @@
 //! | `limits` | rate limits: those of the server, and one that a request names |
 //! | `keys` | the keys that seal the store |
 //! | `recover` | revoking again what a restored store has forgotten |
+//! | `session` | the caller itself, and sessions for people |
 //! | `progress` | streams of progress |
 //! | `operations` | statistics, the report of `doctor` |
 
@@ -37,6 +38,7 @@ mod progress;
 pub(crate) mod recover;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
+pub(crate) mod session;
 pub(crate) mod tokens;
 pub(crate) mod validate;
 mod view;

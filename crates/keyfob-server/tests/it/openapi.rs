@@ -84,6 +84,7 @@ fn every_demand_is_stated() {
         let security = match route.demand {
             Demand::Public => json!([]),
             Demand::Presented => json!([{ "apiKey": [] }, { "accessToken": [] }]),
+            Demand::Caller => with(&[]),
             Demand::Client { others } => {
                 assert_eq!(operation["x-keyfob-scope-for-others"], others.as_str());
                 with(&[])

@@ -1,0 +1,60 @@
+//! What a page answers.
+
+use std::pin::Pin;
+
+use axum::body::Body;
+use futures_util::Stream;
+use http::Response;
+use maud::Markup;
+
+use crate::shell::Section;
+use crate::widget::call::ApiCall;
+
+/// What a page answers.
+pub(crate) enum Reply {
+    /// A page.
+    Page(Page),
+    /// A page whose content has a place where more follows, piece by piece: see `shell::page::rest_here`.
+    Stream(Page, Pin<Box<dyn Stream<Item = Markup> + Send>>),
+    /// Another page shows the result of a change.
+    SeeOther(String),
+    /// A page without the surroundings of the others: signing in.
+    Bare { title: &'static str, status: u16, body: Markup },
+    /// An answer that is complete.
+    Whole(Response<Body>),
+}
+
+/// The content of a page, and what its surroundings have to know.
+pub(crate) struct Page {
+    pub(crate) title: String,
+    /// Where it is in the navigation.
+    pub(crate) section: Option<Section>,
+    /// The calls of the API that do the same.
+    pub(crate) calls: Vec<ApiCall>,
+    pub(crate) status: u16,
+    pub(crate) body: Markup,
+}
+
+impl Page {
+    /// Creates a page. The title may not have a secret: browsers keep it.
+    pub(crate) fn new(section: Section, title: impl Into<String>, body: Markup) -> Self {
+        let (title, section) = (title.into(), Some(section));
+        Self { title, section, calls: Vec::new(), status: 200, body }
+    }
+
+    /// Adds a call of the API that does the same.
+    pub(crate) fn call(mut self, call: ApiCall) -> Self {
+        self.calls.push(call);
+        self
+    }
+
+    pub(crate) fn status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+}
+
+impl From<Page> for Reply {
+    fn from(page: Page) -> Self {
+        Self::Page(page)
+    }
+}

@@ -1,0 +1,68 @@
+//! One request, as a page receives it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use keyfob_api::TokenBody;
+use keyfob_client::Client;
+use keyfob_core::Timestamp;
+
+use crate::console::Shared;
+use crate::fields::Fields;
+use crate::trouble::Trouble;
+
+/// One request, as a page receives it.
+pub(crate) struct Visit {
+    pub(crate) shared: Arc<Shared>,
+    /// The path, without its query.
+    pub(crate) path: String,
+    /// The parts of the path that the route leaves open, decoded.
+    pub(crate) named: BTreeMap<&'static str, String>,
+    pub(crate) query: Fields,
+    /// The form; empty unless the request has one.
+    pub(crate) form: Fields,
+    pub(crate) headers: HeaderMap,
+    /// What the server knows of the connection.
+    pub(crate) extensions: http::Extensions,
+    /// The API, with the session of the person who looks.
+    pub(crate) api: Client,
+    /// Who looks; `None` on pages that ask for no session.
+    pub(crate) viewer: Option<Viewer>,
+    pub(crate) now: Timestamp,
+}
+
+/// The person who looks: the session, as the API describes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer(pub(crate) TokenBody);
+
+impl Viewer {
+    /// Returns whether the API allows what needs this scope. It decides itself; this is for what to show.
+    pub(crate) fn may(&self, scope: &str) -> bool {
+        self.0.scopes.contains(scope) || self.0.scopes.contains("keyfob:admin")
+    }
+
+    /// Returns the name to show: the client of the key, or the id of the session.
+    pub(crate) fn name(&self) -> String {
+        match &self.0.client {
+            Some(client) => client.to_string(),
+            None => self.0.id.to_string(),
+        }
+    }
+}
+
+impl Visit {
+    /// Returns whether the viewer may do what needs this scope.
+    pub(crate) fn may(&self, scope: &str) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.may(scope))
+    }
+
+    /// Returns a part of the path.
+    ///
+    /// # Errors
+    /// If it is not valid: then nothing is at this path.
+    pub(crate) fn named<T: std::str::FromStr>(&self, name: &str) -> Result<T, Trouble> {
+        let text = self.named.get(name).map(String::as_str).unwrap_or_default();
+        text.parse().map_err(|_| Trouble::NotFound)
+    }
+}

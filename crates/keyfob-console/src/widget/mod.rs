@@ -1,0 +1,6 @@
+//! How the values of keyfob look on a page.
+
+pub(crate) mod call;
+pub(crate) mod text;
+pub(crate) mod time;
+pub(crate) mod token;

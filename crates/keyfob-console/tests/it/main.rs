@@ -1,0 +1,5 @@
+//! The console over the routes of a real server, in this process.
+
+mod signing_in;
+mod support;
+mod token_list;

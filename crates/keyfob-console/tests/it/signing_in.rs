@@ -1,0 +1,140 @@
+//! Signing in and out, and what protects a session.
+
+use http::Request;
+use keyfob::{Filter, Kind, RevokeRequest};
+
+use crate::support::Site;
+
+#[tokio::test]
+async fn a_key_opens_a_session_that_is_listed_and_can_be_revoked() {
+    let site = Site::new();
+    let mut browser = site.signed_in("keyfob:read").await;
+    browser.get("/console/tokens?filter=kind:session").await.shows(&["ops", "session"]);
+    let page = site.manager.list(&Filter::new().kind(Kind::Session)).await.unwrap();
+    let session = &page.tokens[0];
+    assert_eq!(session.scopes.to_string(), "keyfob:read");
+    assert_eq!(session.metadata.device.user_agent.as_ref().unwrap().as_str(), "A browser");
+    assert!(session.idle_timeout.is_some() && session.absolute_expiry.is_some());
+    site.manager.revoke(session.id, RevokeRequest::reason("stolen")).await.unwrap();
+    assert_eq!(browser.get("/console/tokens").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_session_falls_with_its_key() {
+    let site = Site::new();
+    let mut browser = site.signed_in("keyfob:read").await;
+    let key = site.manager.list(&Filter::new().kind(Kind::ApiKey)).await.unwrap().tokens[0].id;
+    site.manager.revoke(key, RevokeRequest::reason("left")).await.unwrap();
+    assert_eq!(browser.get("/console/tokens").await.status, 401);
+}
+
+#[tokio::test]
+async fn what_is_no_key_opens_nothing() {
+    let site = Site::new();
+    let powerless = site.key("shop", "read").await;
+    let session = site.issue(keyfob::Grant::new(Kind::Session).scope("keyfob:admin")).await;
+    let mut browser = site.browser();
+    for key in ["", "nonsense", "a\u{7}b", &powerless, session.bearer.expose()] {
+        let reply = browser.post("/console/sign-in", &[("key", key)]).await;
+        assert_eq!(reply.status, 422, "{}", reply.text);
+        assert!(browser.cookie.is_none());
+        assert!(key.len() < 10 || !reply.text.contains(key));
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_is_for_this_site_and_for_no_script() {
+    let site = Site::new();
+    let key = site.key("ops", "keyfob:read").await;
+    let mut browser = site.browser();
+    let plain = browser.post("/console/sign-in", &[("key", &key)]).await;
+    assert!(plain.header("set-cookie").ends_with("; Path=/console; HttpOnly; SameSite=Strict"));
+    let by_tls = Request::post("/console/sign-in").header("origin", "https://keys.example");
+    let by_tls = browser.send_form(by_tls, &[("key", &key)]).await;
+    let cookie = by_tls.header("set-cookie");
+    assert!(cookie.starts_with("__Host-keyfob-console="), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict"), "{cookie}");
+}
+
+#[tokio::test]
+async fn nothing_is_changed_for_another_site() {
+    let site = Site::new();
+    let mut browser = site.signed_in("keyfob:read").await;
+    for foreign in [
+        Request::post("/console/sign-out"),
+        Request::post("/console/sign-out").header("sec-fetch-site", "cross-site"),
+        Request::post("/console/sign-out").header("origin", "https://evil.example"),
+    ] {
+        let reply = browser.send_form(foreign, &[]).await;
+        assert_eq!(reply.status, 403, "{}", reply.text);
+    }
+    assert_eq!(browser.get("/console/tokens").await.status, 200);
+}
+
+#[tokio::test]
+async fn signing_out_revokes_the_session() {
+    let site = Site::new();
+    let mut browser = site.signed_in("keyfob:read").await;
+    let stolen = browser.cookie.clone();
+    let reply = browser.post("/console/sign-out", &[]).await;
+    assert_eq!(reply.header("location"), "/console/sign-in");
+    assert!(browser.cookie.is_none());
+    browser.cookie = stolen;
+    assert_eq!(browser.get("/console/tokens").await.status, 401);
+}
+
+#[tokio::test]
+async fn what_was_typed_when_a_session_ended_is_kept() {
+    let site = Site::new();
+    let key = site.key("ops", "keyfob:read").await;
+    let mut browser = site.browser();
+    let typed = [("reason", "a \"laptop\" was stolen"), ("key", "hunter2")];
+    let ended = browser.post("/console/sign-out", &typed).await;
+    assert_eq!(ended.status, 401);
+    assert!(ended.text.contains("kept.reason") && ended.text.contains("was stolen"));
+    ended.hides(&["hunter2"]);
+    let fields = [
+        ("key", key.as_str()),
+        ("then", "/console/sign-out-of-all"),
+        ("kept", "1"),
+        ("kept.reason", "stolen"),
+    ];
+    // The path is none of the pages that may follow, so only the session is opened.
+    let reply = browser.post("/console/sign-in", &fields).await;
+    assert_eq!(reply.header("location"), "/console");
+    let fields = [
+        ("key", key.as_str()),
+        ("then", "/console/tokens"),
+        ("kept", "1"),
+        ("kept.reason", "stolen"),
+    ];
+    let reply = browser.post("/console/sign-in", &fields).await;
+    reply.shows(&[r#"action="/console/tokens""#, r#"name="reason" value="stolen""#]);
+}
+
+#[tokio::test]
+async fn an_address_may_not_try_often() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let mut last = 0;
+    for _ in 0..11 {
+        last = browser.post("/console/sign-in", &[("key", "nonsense")]).await.status.as_u16();
+    }
+    assert_eq!(last, 429);
+    let mut other = site.browser().at([192, 0, 2, 2].into());
+    assert_eq!(other.post("/console/sign-in", &[("key", "nonsense")]).await.status, 422);
+}
+
+#[tokio::test]
+async fn every_answer_forbids_inline_scripts_and_frames() {
+    let site = Site::new();
+    let mut browser = site.signed_in("keyfob:read").await;
+    for path in ["/console/tokens", "/console/nowhere", "/console/sign-in"] {
+        let reply = browser.get(path).await;
+        let policy = reply.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        assert!(!policy.contains("unsafe"));
+        assert_eq!(reply.header("cache-control"), "no-store");
+        reply.hides(&["<script>", " style=", "onclick", "javascript:"]);
+    }
+}
