@@ -1,25 +1,36 @@
 //! The console, and what all its requests share.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request as PageRequest;
 use axum::routing::any;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
-use keyfob_client::{BuildError, Client, ClientBuilder, RetryPolicy};
+use http_body_util::{BodyExt as _, Full, Limited};
+use keyfob_client::{BuildError, Client, RetryPolicy};
 use keyfob_core::{Clock, SystemClock, Timestamp};
+use tokio::time::MissedTickBehavior;
 
+use crate::activity::{self, Activity};
 use crate::dispatch;
 use crate::session::Throttle;
 
 /// The path of the console.
 pub(crate) const PREFIX: &str = "/console";
 
-type StartClient = dyn Fn(Origin) -> ClientBuilder + Send + Sync;
+/// The maximum length of a metrics page in bytes.
+const MAX_METRICS_BYTES: usize = 4 * 1024 * 1024;
+
+type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// Answers requests to the API.
+type Api = dyn Fn(Request<Full<Bytes>>) -> Answering + Send + Sync;
 
 /// The console of one server.
 ///
@@ -39,8 +50,9 @@ pub struct Console {
 
 /// What all requests share.
 pub(crate) struct Shared {
-    start_client: Box<StartClient>,
+    api: Arc<Api>,
     pub(crate) throttle: Throttle,
+    pub(crate) activity: Activity,
     clock: SystemClock,
 }
 
@@ -60,24 +72,41 @@ impl Console {
     where
         F: Fn(Request<Full<Bytes>>) -> A + Send + Sync + 'static,
         A: Future<Output = Response<B>> + Send + 'static,
-        B: http_body_util::BodyExt<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let answer = Arc::new(answer);
-        let start_client = move |origin: Origin| {
-            let answer = Arc::clone(&answer);
-            Client::in_process(move |mut request: Request<Full<Bytes>>| {
-                request.extensions_mut().extend(origin.extensions.clone());
-                request.headers_mut().extend(origin.headers.clone());
-                answer(request)
-            })
+        let api = move |request| -> Answering {
+            let answer = answer(request);
+            Box::pin(async move { answer.await.map(Body::new) })
         };
         let shared = Shared {
-            start_client: Box::new(start_client),
+            api: Arc::new(api),
             throttle: Throttle::new(),
+            activity: Activity::default(),
             clock: SystemClock::default(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Remembers what the server does, for the charts of the overview. Run it beside the server. It never
+    /// ends.
+    pub async fn record_activity(&self) -> Infallible {
+        let mut ticks = tokio::time::interval(activity::INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Ok(request) = Request::get("/metrics").body(Full::default()) else { continue };
+            let answer = self.shared.pass_on(Origin::default(), request).await;
+            if !answer.status().is_success() {
+                continue;
+            }
+            let Ok(page) = Limited::new(answer.into_body(), MAX_METRICS_BYTES).collect().await
+            else {
+                continue;
+            };
+            let page = String::from_utf8_lossy(&page.to_bytes()).into_owned();
+            self.shared.activity.record(&page, self.shared.now());
+        }
     }
 
     /// Returns the pages, all below `/console`. Serve them with the address of the peer
@@ -92,6 +121,14 @@ impl Console {
     }
 }
 
+impl Origin {
+    fn give_to(self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+        request.extensions_mut().extend(self.extensions);
+        request.headers_mut().extend(self.headers);
+        request
+    }
+}
+
 impl Shared {
     /// Returns a client of the API for one request, which has these credentials.
     pub(crate) fn client(
@@ -99,12 +136,23 @@ impl Shared {
         origin: Origin,
         bearer: Option<&str>,
     ) -> Result<Client, BuildError> {
+        let api = Arc::clone(&self.api);
+        let client = Client::in_process(move |request| api(origin.clone().give_to(request)));
         // The server is in this process: sending a request again would help nobody.
-        let mut builder = (self.start_client)(origin).retry(RetryPolicy::default().max_attempts(1));
+        let mut builder = client.retry(RetryPolicy::default().max_attempts(1));
         if let Some(bearer) = bearer {
             builder = builder.bearer(bearer);
         }
         builder.build()
+    }
+
+    /// Answers a request to the API as the API does.
+    pub(crate) async fn pass_on(
+        &self,
+        origin: Origin,
+        request: Request<Full<Bytes>>,
+    ) -> Response<Body> {
+        (self.api)(origin.give_to(request)).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -12,6 +12,7 @@
 //! - **`reply`** and **`trouble`** are what a page answers, and why it cannot.
 //! - **`shell`** is what surrounds every page: head, navigation, headers, scripts and styles.
 //! - **`widget`** shows the values of keyfob: texts, times, tokens, calls of the API.
+//! - **`activity`** remembers what the server did in the last hour.
 //! - **`draw`** draws charts, trees and the states of a token as SVG.
 //! - The other folders are pages.
 //!
@@ -22,8 +23,10 @@
 //! - Nothing changes by GET. What changes something checks the origin of its request first.
 //! - No secret is in a URL, a title or a log.
 
+mod activity;
 mod console;
 mod dispatch;
+mod draw;
 mod fields;
 mod reply;
 mod routes;
@@ -33,6 +36,8 @@ mod trouble;
 mod visit;
 mod widget;
 
+mod live;
+mod overview;
 mod token_list;
 
 pub use console::Console;

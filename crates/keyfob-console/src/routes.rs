@@ -11,7 +11,7 @@ use crate::console::PREFIX;
 use crate::reply::Reply;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::{session, token_list};
+use crate::{live, overview, session, token_list};
 
 /// What a page answers, or why it cannot.
 pub(crate) type Answer = Result<Reply, Trouble>;
@@ -55,10 +55,13 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(GET "/sign-in", Nothing => session::sign_in::show),
     page!(POST "/sign-in", Nothing => session::sign_in::submit),
     page!(POST "/sign-out" => session::sign_out::submit),
-    page!(GET "" => token_list::show),
+    page!(GET "" => overview::show),
     page!(GET "/tokens" => token_list::show),
     page!(GET "/tokens.csv" => token_list::csv),
     page!(GET "/tokens.jsonl" => token_list::json_lines),
+    page!(GET "/live" => live::show),
+    page!(GET "/live/stream" => live::stream),
+    page!(GET "/live/observations" => live::observations),
 ];
 
 /// What is at a path.

@@ -76,9 +76,11 @@ async fn serve(
     };
     let sockets = sockets::open(&config, certificates.as_ref()).await?;
     let server = Server::with_metrics(manager.clone(), config.settings(), Some(render));
-    if config.console.enabled {
-        server.show(console(&server));
-    }
+    let recording = config.console.enabled.then(|| {
+        let console = console(&server);
+        server.show(Pages::new(Console::PATH, console.router()));
+        tokio::spawn(async move { console.record_activity().await })
+    });
     if config.traces.endpoint.is_some() {
         server.continue_traces(traces::continue_trace());
     }
@@ -97,6 +99,9 @@ async fn serve(
     };
     let drained = server.serve_all(sockets.listeners, shutdown).await;
     reloading.abort();
+    if let Some(recording) = recording {
+        recording.abort();
+    }
     if let Some(watching) = watching {
         watching.abort();
     }
@@ -106,14 +111,13 @@ async fn serve(
     }
 }
 
-/// Returns the pages of the console. They ask the routes of the server, in this process.
-fn console(server: &Server) -> Pages {
+/// Returns the console. It asks the routes of the server, in this process.
+fn console(server: &Server) -> Console {
     let api = server.local_api();
-    let console = Console::new(move |request| {
+    Console::new(move |request| {
         let api = api.clone();
         async move { api.call(request).await }
-    });
-    Pages::new(Console::PATH, console.router())
+    })
 }
 
 /// Says where the server is, and with `--dev` how to try it.

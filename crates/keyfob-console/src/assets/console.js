@@ -84,6 +84,7 @@ document.addEventListener("click", (event) => {
 
 const modules = {
   "[data-complete]": "./filter.js",
+  "[data-live]": "./live.js",
 };
 
 for (const [selector, module] of Object.entries(modules)) {

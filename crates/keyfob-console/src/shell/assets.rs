@@ -33,6 +33,7 @@ const ASSETS: &[Asset] = assets! {
     "icon.svg": "image/svg+xml",
     "console.js": SCRIPT,
     "filter.js": SCRIPT,
+    "live.js": SCRIPT,
 };
 
 /// Identifies the content of all files, as far as an address has to.

@@ -1,5 +1,7 @@
 //! The console over the routes of a real server, in this process.
 
+mod live;
+mod overview;
 mod signing_in;
 mod support;
 mod token_list;

@@ -1,0 +1,3 @@
+//! Drawings as SVG. Colours come from the style sheet by classes, so they follow light and dark.
+
+pub(crate) mod chart;
