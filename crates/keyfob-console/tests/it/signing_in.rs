@@ -1,7 +1,7 @@
 //! Signing in and out, and what protects a session.
 
 use http::Request;
-use keyfob::{Filter, Kind, RevokeRequest};
+use keyfob::{Filter, Kind, Paging, RevokeRequest};
 
 use crate::support::Site;
 
@@ -10,7 +10,8 @@ async fn a_key_opens_a_session_that_is_listed_and_can_be_revoked() {
     let site = Site::new();
     let mut browser = site.signed_in("keyfob:read").await;
     browser.get("/console/tokens?filter=kind:session").await.shows(&["ops", "session"]);
-    let page = site.manager.list(&Filter::new().kind(Kind::Session)).await.unwrap();
+    let page =
+        site.manager.list(&Filter::new().kind(Kind::Session), Paging::new(10)).await.unwrap();
     let session = &page.tokens[0];
     assert_eq!(session.scopes.to_string(), "keyfob:read");
     assert_eq!(session.metadata.device.user_agent.as_ref().unwrap().as_str(), "A browser");
@@ -23,7 +24,10 @@ async fn a_key_opens_a_session_that_is_listed_and_can_be_revoked() {
 async fn a_session_falls_with_its_key() {
     let site = Site::new();
     let mut browser = site.signed_in("keyfob:read").await;
-    let key = site.manager.list(&Filter::new().kind(Kind::ApiKey)).await.unwrap().tokens[0].id;
+    let key =
+        site.manager.list(&Filter::new().kind(Kind::ApiKey), Paging::new(10)).await.unwrap().tokens
+            [0]
+        .id;
     site.manager.revoke(key, RevokeRequest::reason("left")).await.unwrap();
     assert_eq!(browser.get("/console/tokens").await.status, 401);
 }
