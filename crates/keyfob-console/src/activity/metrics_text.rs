@@ -12,14 +12,18 @@ const WATCHED: [&str; 6] = [
     "keyfob_feed_confirmed_age_seconds",
 ];
 
-/// The values at one moment, by metric and by the value of its one label.
+/// The values at one moment, by metric and by the value of its first label: others are summed up.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Sample(BTreeMap<(&'static str, String), f64>);
 
 impl Sample {
     /// Reads a page. Lines that are not understood are left out.
     pub(crate) fn parse(page: &str) -> Self {
-        Self(page.lines().filter_map(line).collect())
+        let mut values = BTreeMap::new();
+        for (series, value) in page.lines().filter_map(line) {
+            *values.entry(series).or_default() += value;
+        }
+        Self(values)
     }
 
     /// Returns a value; 0 if there is none.
@@ -39,7 +43,7 @@ fn line(line: &str) -> Option<((&'static str, String), f64)> {
     let (series, value) = line.rsplit_once(' ')?;
     let (name, labels) = series.split_once('{').unwrap_or((series, ""));
     let name = WATCHED.into_iter().find(|watched| *watched == name)?;
-    // These metrics have one label at most, whose values are fixed words.
+    // The first label is the one that matters, and its values are fixed words.
     let label = labels.split('"').nth(1).unwrap_or_default();
     Some(((name, label.to_owned()), value.parse().ok()?))
 }
@@ -51,10 +55,12 @@ mod tests {
     #[test]
     fn watched_series_are_read() {
         let page = "# HELP keyfob_validations_total x\n# TYPE keyfob_validations_total counter\n\
-                    keyfob_validations_total{outcome=\"active\"} 12\n\
+                    keyfob_validations_total{outcome=\"active\",kind=\"access\"} 5\n\
+                    keyfob_validations_total{outcome=\"active\",kind=\"session\"} 7\n\
                     keyfob_validations_total{outcome=\"token_revoked\"} 3\n\
                     keyfob_feed_confirmed_age_seconds 0.25\nother_total{a=\"b\"} 1\nnonsense\n";
         let sample = Sample::parse(page);
+        assert_eq!(sample.value("keyfob_validations_total", "active"), 12.0);
         assert_eq!(sample.value("keyfob_validations_total", "token_revoked"), 3.0);
         assert_eq!(sample.value("keyfob_feed_confirmed_age_seconds", ""), 0.25);
         assert_eq!(sample.value("other_total", "b"), 0.0);

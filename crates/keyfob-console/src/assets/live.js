@@ -70,6 +70,7 @@ function add(event) {
   const made = row(event);
   made.hidden = !isWanted(made);
   rows.prepend(made);
+  document.getElementById("live-empty").hidden = true;
   while (rows.children.length > MAX_ROWS) rows.lastElementChild.remove();
 }
 

@@ -88,6 +88,7 @@ fn waiting(kind: &str) -> Markup {
                 span #live-state.quiet role="status" { "Connecting…" }
             }
             (event_row::table(std::iter::empty(), "live-rows"))
+            p #live-empty.quiet { "Nothing has happened since you opened this page. Issue a token somewhere, and it is shown here." }
         }
     }
 }

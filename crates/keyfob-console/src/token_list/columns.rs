@@ -31,8 +31,8 @@ impl Column {
     pub(crate) const ALL: [Self; 12] = [
         Self::State,
         Self::Kind,
-        Self::Id,
         Self::Subject,
+        Self::Id,
         Self::Client,
         Self::Device,
         Self::App,
@@ -46,8 +46,8 @@ impl Column {
     pub(crate) const DEFAULT: [Self; 8] = [
         Self::State,
         Self::Kind,
-        Self::Id,
         Self::Subject,
+        Self::Id,
         Self::Client,
         Self::Device,
         Self::LastUsed,
