@@ -105,7 +105,7 @@ impl TokenBody {
             absolute_expiry: token.absolute_expiry,
             last_used: token.last_used,
             family: token.family,
-            ancestors: token.ancestors.clone(),
+            ancestors: token.parents().to_vec(),
             uses_left: token.uses_left,
             metadata: token.metadata.clone(),
             // Claims are an object of texts and JSON, which can be written in any case.

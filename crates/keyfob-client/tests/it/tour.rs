@@ -14,7 +14,7 @@ use keyfob_client::api::{
 };
 use keyfob_client::{EventsQuery, LimitsQuery, ListOrder, ListQuery};
 
-use crate::support::Service;
+use crate::support::{Service, builder};
 
 fn grant(subject: &str) -> GrantSpec {
     GrantSpec { subject: Some(subject.parse().unwrap()), ..GrantSpec::default() }
@@ -162,4 +162,17 @@ async fn everything_wrong_is_explained_and_the_state_is_read() {
     assert_eq!(events.events[0].kind, "keyfob.token.issued");
     let observed = client.events(&EventsQuery::new().observations().after("latest")).await.unwrap();
     assert!(observed.events.is_empty());
+}
+
+#[tokio::test]
+async fn a_person_opens_a_session_and_sees_what_it_may_do() {
+    let service = Service::start().await;
+    let key = service.client().caller().await.unwrap();
+    assert!(key.ancestors.is_empty());
+    let session = service.client().open_session(&Default::default()).await.unwrap();
+    assert_eq!(session.token.kind, Kind::Session);
+    let person = builder(service.address).bearer(session.bearer.expose()).build().unwrap();
+    let caller = person.caller().await.unwrap();
+    assert_eq!(caller.id, session.token.id);
+    assert_eq!(caller.ancestors, [key.id]);
 }

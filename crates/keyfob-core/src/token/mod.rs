@@ -81,7 +81,8 @@ pub struct Token {
     pub last_used: Option<Timestamp>,
     /// The family: all tokens that were minted from the same refresh token or session.
     pub family: Option<FamilyId>,
-    /// The tokens that the token descends from, the oldest first.
+    /// The tokens that the token descends from, the oldest first. The root of a family is the last of its
+    /// own ancestors; [`Token::parents`] leaves it out.
     pub ancestors: Vec<TokenId>,
     /// How often the secret was replaced.
     pub generation: Generation,
@@ -169,6 +170,14 @@ impl Token {
     /// Returns when the token ends if `last_used` stays its last use, or `None` for never.
     pub fn ends_after(&self, last_used: Timestamp) -> Option<Timestamp> {
         earliest_end([self.expires_at, self.absolute_expiry], self.idle_timeout, last_used)
+    }
+
+    /// Returns the tokens that the token was derived from, the oldest first: its ancestors without itself.
+    pub fn parents(&self) -> &[TokenId] {
+        match self.ancestors.split_last() {
+            Some((last, parents)) if *last == self.id => parents,
+            _ => &self.ancestors,
+        }
     }
 
     /// Returns the moment since which the token is idle: its last use or rotation or, without

@@ -50,8 +50,9 @@ impl Serialize for TokenView<'_> {
         map.serialize_entry("absolute_expiry", &self.token.absolute_expiry)?;
         map.serialize_entry("last_used", &self.token.last_used)?;
         map.serialize_entry("family", &self.token.family)?;
-        if !self.token.ancestors.is_empty() {
-            map.serialize_entry("ancestors", &self.token.ancestors)?;
+        let ancestors = self.token.parents();
+        if !ancestors.is_empty() {
+            map.serialize_entry("ancestors", ancestors)?;
         }
         map.serialize_entry("uses_left", &self.token.uses_left)?;
         map.serialize_entry("metadata", &self.token.metadata)?;

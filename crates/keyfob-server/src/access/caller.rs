@@ -104,7 +104,7 @@ impl Authenticator {
         };
         // A session of this service falls with the key that it was opened with. Other sessions are those
         // of applications.
-        if token.kind == Kind::Session && token.ancestors.is_empty() {
+        if token.kind == Kind::Session && token.parents().is_empty() {
             return Err(Unauthenticated::Refused(method));
         }
         // A client id is the client of the key. A key without one authenticates as a bearer token.

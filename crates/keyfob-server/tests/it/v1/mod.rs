@@ -5,5 +5,6 @@ mod events;
 mod issuing;
 mod reading;
 mod revoking;
+mod session;
 mod state;
 mod validating;
