@@ -9,6 +9,7 @@
 //! | `surface` | compares the public names of `keyfob` with the list of them |
 //! | `openapi` | compares the OpenAPI document of the service with the one in the repository |
 //! | `interop` | runs other people's programs against a server: see `interop/mod.rs` |
+//! | `console` | uses the console in a browser: see `interop/console` |
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
 mod book;
@@ -38,6 +39,8 @@ usage: cargo xtask COMMAND
   surface [--bless]  compare the public names of keyfob with the list, or write the list
   openapi [--bless]  compare the OpenAPI document with the kept one, or write it
   interop [NAME ...] run other people's programs against a server; without NAME, all of them
+  console [--pictures] [WALK ...]
+                     use the console in a browser; without WALK, in every way
   bench [GROUP ...] [--json] [--quick]
                      measure: validate, stores, sealing, memory, revocation, scale, peers, http;
                      without GROUP, all of them except http";
@@ -64,6 +67,7 @@ fn run() -> Result<()> {
         Some("layers") if rest.is_empty() => layers::check(),
         Some("openapi") => openapi::run(&rest),
         Some("interop") => interop::run(&rest),
+        Some("console") => interop::console::run(&rest),
         Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
             say(USAGE);

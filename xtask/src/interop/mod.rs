@@ -5,6 +5,7 @@
 
 mod apache;
 mod caddy;
+pub(crate) mod console;
 mod envoy;
 mod gateway;
 mod haproxy;
