@@ -4,8 +4,9 @@ import { readdirSync } from "node:fs";
 import { startBrowser } from "./person.mjs";
 import { startSite } from "./site.mjs";
 
-const wanted = process.argv.slice(2);
-const all = readdirSync(new URL("./walks/", import.meta.url)).filter((name) => name.endsWith(".mjs")).map((name) => name.slice(0, -4)).sort();
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const files = readdirSync(new URL(".", import.meta.url));
+const all = files.flatMap((file) => file.match(/^walk_(.*)\.mjs$/)?.[1] ?? []).sort();
 for (const name of wanted) {
   if (!all.includes(name)) throw new Error(`${name} is not one of the walks: ${all.join(", ")}`);
 }
@@ -14,10 +15,10 @@ const site = await startSite();
 const browser = await startBrowser();
 const failed = [];
 for (const name of wanted.length ? wanted : all) {
-  const { about, walk } = await import(`./walks/${name}.mjs`);
+  const { about, walk } = await import(`./walk_${name}.mjs`);
   const begun = Date.now();
   try {
-    const note = await walk({ site, browser });
+    const note = await walk({ site, browser, withPictures: process.argv.includes("--pictures") });
     console.log(`console ${name}: ${about}: ${Date.now() - begun} ms${note ? ` (${note})` : ""}`);
   } catch (error) {
     failed.push(name);

@@ -22,6 +22,8 @@ pub(crate) struct Kept {
     path: String,
     /// The form that was sent there; none, if the page was only looked at.
     fields: Option<Vec<(String, String)>>,
+    /// Whether the request followed a link of another site. Browsers send no cookie then.
+    pub(super) is_from_elsewhere: bool,
 }
 
 impl Kept {
@@ -29,7 +31,9 @@ impl Kept {
     pub(crate) fn of(parts: &Parts) -> Self {
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
         let fields = (parts.method == Method::POST).then(Vec::new);
-        Self { path: path.to_owned(), fields }
+        let site = parts.headers.get("sec-fetch-site");
+        let is_from_elsewhere = site.is_some_and(|site| site == "cross-site");
+        Self { path: path.to_owned(), fields, is_from_elsewhere }
     }
 
     /// Keeps the fields of a form, without its secrets.
@@ -50,7 +54,11 @@ impl Kept {
             Some((name.strip_prefix(MARK)?.to_owned(), value.to_owned()))
         });
         let fields: Vec<_> = fields.collect();
-        Self { path: path.to_owned(), fields: form.has("kept").then_some(fields) }
+        Self {
+            path: path.to_owned(),
+            fields: form.has("kept").then_some(fields),
+            is_from_elsewhere: false,
+        }
     }
 
     /// Returns the hidden fields that keep it in a form for signing in.
@@ -111,7 +119,7 @@ mod tests {
     use super::*;
 
     fn to(path: &str) -> Kept {
-        Kept { path: path.to_owned(), fields: None }
+        Kept { path: path.to_owned(), ..Kept::default() }
     }
 
     #[test]

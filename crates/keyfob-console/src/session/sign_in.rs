@@ -82,6 +82,9 @@ pub(crate) fn page(kept: Kept, wrong: Option<&str>) -> Reply {
 fn form(kept: &Kept, wrong: Option<&str>) -> Markup {
     html! {
         h1 { "Sign in" }
+        @if kept.is_from_elsewhere {
+            p { "You came by a link of another site. Signed in already? " a href=(kept.path()) { "Continue" } "." }
+        }
         form.card.sign-in method="post" action="/console/sign-in" {
             (kept.hidden())
             label for="key" { "API key" }

@@ -142,3 +142,11 @@ async fn every_answer_forbids_inline_scripts_and_frames() {
         reply.hides(&["<script>", " style=", "onclick", "javascript:"]);
     }
 }
+
+#[tokio::test]
+async fn a_link_of_another_site_leads_on_by_one_more_step() {
+    let site = Site::new();
+    let reply = site.browser().follow_foreign_link("/console/tokens?filter=a%3Ab").await;
+    assert_eq!(reply.status, 401);
+    assert!(reply.text.contains(r#"<a href="/console/tokens?filter=a%3Ab">Continue</a>"#));
+}

@@ -78,6 +78,10 @@ impl Browser<'_> {
         self.send(Request::get(path), String::new()).await
     }
 
+    pub(crate) async fn follow_foreign_link(&mut self, path: &str) -> Reply {
+        self.send(Request::get(path).header("sec-fetch-site", "cross-site"), String::new()).await
+    }
+
     /// Sends a form, as a page of the console does it.
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let request = Request::post(path).header("sec-fetch-site", "same-origin");

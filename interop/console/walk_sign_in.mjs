@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Person } from "../person.mjs";
+import { Person } from "./person.mjs";
 
 export const about = "signing in, the session among the sessions, signing out";
 
