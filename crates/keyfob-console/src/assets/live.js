@@ -74,21 +74,52 @@ function add(event) {
   while (rows.children.length > MAX_ROWS) rows.lastElementChild.remove();
 }
 
-function connect() {
-  const query = new URLSearchParams({ type: part.dataset.live, after: last });
-  source = new EventSource(`/console/live/stream?${query}`);
-  source.onopen = () => { state.textContent = "Watching"; };
-  source.onmessage = (message) => {
-    last = message.lastEventId;
-    add(JSON.parse(message.data));
-  };
-  source.addEventListener("trimmed", () => {
+/** Takes one message of a stream: lines of the form `name: value`. */
+function take(message) {
+  const fields = {};
+  for (const line of message.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
+  }
+  if (fields.event === "trimmed") {
     state.textContent = "Events were deleted before they were read: there is a gap.";
-  });
-  source.onerror = () => {
-    const isOver = source.readyState === EventSource.CLOSED;
-    state.textContent = isOver ? "The connection has ended. Are you still signed in? Load the page again." : "Connecting again…";
-  };
+  } else if (fields.id) {
+    last = fields.id;
+    add(JSON.parse(fields.data));
+  }
+}
+
+/** Reads the stream until it ends. `EventSource` would have to know the name of each event beforehand. */
+async function read(signal) {
+  const query = new URLSearchParams({ type: part.dataset.live, after: last });
+  const answer = await fetch(`/console/live/stream?${query}`, { signal });
+  if (!answer.ok) return answer.status;
+  state.textContent = "Watching";
+  let text = "";
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return answer.status;
+    const messages = (text + value).split("\n\n");
+    text = messages.pop();
+    messages.forEach(take);
+  }
+}
+
+/** Follows the stream, and connects again where it breaks. */
+async function connect() {
+  const { signal } = source = new AbortController();
+  while (!signal.aborted) {
+    const status = await read(signal).catch(() => 0);
+    if (signal.aborted) return;
+    if (status === 401 || status === 403) {
+      pause.click();
+      state.textContent = "The session has ended. Sign in again in another tab, and continue here.";
+      return;
+    }
+    state.textContent = "Connecting again…";
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
 }
 
 async function observe() {
@@ -106,7 +137,7 @@ pause.addEventListener("click", () => {
   pause.textContent = isPaused ? "Continue" : "Pause";
   pause.setAttribute("aria-pressed", String(isPaused));
   if (isPaused) {
-    source.close();
+    source.abort();
     state.textContent = "Paused. What happens meanwhile is shown when you continue.";
   } else {
     connect();
