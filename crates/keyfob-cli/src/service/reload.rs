@@ -129,6 +129,7 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("keys", before.keys.is_some() != after.keys.is_some()),
         ("prefix", before.prefix != after.prefix),
         ("management", before.management != after.management),
+        ("console", before.console != after.console),
         ("limits", before.limits != after.limits),
         ("tls", certificate_files(&before.tls) != certificate_files(&after.tls)),
         ("http.max_connections", http.max_connections != http_after.max_connections),

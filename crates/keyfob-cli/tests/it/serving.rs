@@ -130,6 +130,23 @@ fn management_has_an_address_of_its_own() {
 }
 
 #[test]
+fn the_console_is_on_the_side_of_management_and_can_be_turned_off() {
+    let keyfob = Keyfob::new();
+    let text = "listen = \"127.0.0.1:0\"\n[management]\nlisten = \"127.0.0.1:0\"\n";
+    keyfob.file("keyfob.toml", text);
+    let serving = Serving::start(&keyfob, &["--config", "keyfob.toml", "--dev"]);
+    let page = get(serving.address("management_url"), "/console");
+    assert!(page.starts_with("HTTP/1.1 401") && page.contains("Sign in"), "{page}");
+    assert!(serving.get("/console").starts_with("HTTP/1.1 404"));
+    keyfob.file("keyfob.toml", format!("{text}[console]\nenabled = false\n"));
+    serving.signal("HUP");
+    serving.wait_for_log("\"console\"");
+    drop(serving);
+    let serving = Serving::start(&keyfob, &["--config", "keyfob.toml", "--dev"]);
+    assert!(get(serving.address("management_url"), "/console").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
 fn an_address_beyond_the_machine_without_tls_is_warned_about() {
     let keyfob = Keyfob::new();
     let serving = Serving::start(&keyfob, &["--dev", "--listen", "0.0.0.0:0"]);
