@@ -1,7 +1,9 @@
 //! From the credentials of a request to its caller.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use keyfob::cache::ActiveToken;
 use keyfob::values::InvalidValue;
 use keyfob::{
     ClientId, Error, ErrorClass, Kind, Presentation, Token, TokenManager, ValidationChain,
@@ -9,6 +11,7 @@ use keyfob::{
 
 use super::credentials::{BadCredentials, Credentials};
 use super::demand::Demand;
+use super::known::KnownCallers;
 use super::scope::ManagementScope;
 
 /// How a caller authenticated.
@@ -25,7 +28,7 @@ pub enum AuthMethod {
 /// The holder of an API key, or of an access token or a session that was derived from one. `Debug` hides
 /// the secret.
 pub struct Caller {
-    token: Token,
+    token: Arc<Token>,
     bearer: String,
     method: AuthMethod,
 }
@@ -59,6 +62,7 @@ pub(crate) enum Unauthenticated {
 pub(crate) struct Authenticator {
     chain: ValidationChain,
     public_clients: Vec<ClientId>,
+    known: KnownCallers,
 }
 
 impl Authenticator {
@@ -66,7 +70,7 @@ impl Authenticator {
     pub(crate) fn new(public_clients: Vec<ClientId>) -> Self {
         let chain = [Kind::ApiKey, Kind::Access, Kind::Session];
         let chain = chain.into_iter().fold(ValidationChain::new(), ValidationChain::allow_kind);
-        Self { chain, public_clients }
+        Self { chain, public_clients, known: KnownCallers::default() }
     }
 
     /// Returns who a request comes from, as far as a route demands it; `None` where it does not.
@@ -98,8 +102,10 @@ impl Authenticator {
         if let Some(address) = address {
             presentation = presentation.ip(address);
         }
-        let token = match manager.validate(presentation, &self.chain).await {
-            Ok(token) => token,
+        let read = |active: &ActiveToken<'_>| self.known.of(active.id(), || active.to_token());
+        let token = match manager.validate_with(presentation, &self.chain, read).await {
+            Ok(Ok(token)) => token,
+            Ok(Err(error)) => return Err(Unauthenticated::Failed(error.into())),
             Err(error) => return Err(refused(error, method)),
         };
         // A session of this service falls with the key that it was opened with. Other sessions are those
@@ -133,7 +139,7 @@ fn refused(error: Error, method: AuthMethod) -> Unauthenticated {
 }
 
 impl Caller {
-    /// Returns the token that it authenticated with.
+    /// Returns the token that it authenticated with. Its last use, uses and metadata may be older.
     pub fn token(&self) -> &Token {
         &self.token
     }

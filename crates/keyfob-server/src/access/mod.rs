@@ -6,10 +6,12 @@
 //! | `demand` | what a route demands of its caller |
 //! | `credentials` | where a request has the credentials of its caller |
 //! | `caller` | from credentials to a caller |
+//! | `known` | the tokens of callers that were seen before |
 //! | `bounds` | what a caller may hand out to others |
 
 pub mod bounds;
 pub mod caller;
 pub(crate) mod credentials;
 pub mod demand;
+mod known;
 pub mod scope;

@@ -1,6 +1,5 @@
 //! The keys that seal the store: which there are, sealing again under the active one, and the end of one.
 
-use super::parameters::COUNT;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
@@ -14,8 +13,9 @@ mod sealed {
     use keyfob_api::{Problem, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody};
 
     use super::super::input::body;
+    use super::super::parameters::COUNT;
     use super::super::progress;
-    use super::{Answer, COUNT, Call, Failure};
+    use super::{Answer, Call, Failure};
     use crate::bodies;
     use crate::respond::json;
 
@@ -100,8 +100,7 @@ pub(crate) async fn retire(call: Call) -> Answer {
 
 /// The answer of a server that was built without sealing.
 #[cfg(not(feature = "seal"))]
-fn without_sealing(call: &Call) -> Answer {
-    let _ = call.query.flag(&COUNT);
+fn without_sealing(_: &Call) -> Answer {
     let detail = "this server was built without sealing";
     let status = http::StatusCode::NOT_FOUND;
     Err(Failure { code: "no_keys".into(), ..Failure::new(status, "invalid_request", detail) })

@@ -22,7 +22,8 @@ const TAG: &str = "keyfob-console";
 
 /// Answers `GET /v1/caller`.
 pub(crate) async fn caller(call: Call) -> Answer {
-    json::ok(&call.caller()?.token().view(call.manager().now()))
+    let id = call.caller()?.token().id;
+    json::ok(&call.manager().get(id).await?.view(call.manager().now()))
 }
 
 /// Answers `POST /v1/sessions`.
