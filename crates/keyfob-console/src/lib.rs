@@ -36,8 +36,10 @@ mod trouble;
 mod visit;
 mod widget;
 
+mod explain;
 mod live;
 mod overview;
 mod token_list;
+mod token_page;
 
 pub use console::Console;

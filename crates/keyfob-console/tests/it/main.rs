@@ -5,3 +5,4 @@ mod overview;
 mod signing_in;
 mod support;
 mod token_list;
+mod token_page;
