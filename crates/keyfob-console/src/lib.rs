@@ -36,6 +36,7 @@ mod trouble;
 mod visit;
 mod widget;
 
+mod bearer_page;
 mod explain;
 mod live;
 mod overview;

@@ -11,7 +11,7 @@ use crate::console::PREFIX;
 use crate::reply::Reply;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::{live, overview, session, token_list, token_page};
+use crate::{bearer_page, live, overview, session, token_list, token_page};
 
 /// What a page answers, or why it cannot.
 pub(crate) type Answer = Result<Reply, Trouble>;
@@ -59,6 +59,8 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(GET "/tokens" => token_list::show),
     page!(GET "/tokens.csv" => token_list::csv),
     page!(GET "/tokens.jsonl" => token_list::json_lines),
+    page!(GET "/bearer" => bearer_page::show),
+    page!(POST "/bearer" => bearer_page::submit),
     page!(GET "/live" => live::show),
     page!(GET "/live/stream" => live::stream),
     page!(GET "/live/observations" => live::observations),

@@ -1,5 +1,6 @@
 //! The console over the routes of a real server, in this process.
 
+mod bearer_page;
 mod live;
 mod overview;
 mod signing_in;
