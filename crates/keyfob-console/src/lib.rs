@@ -36,8 +36,11 @@ mod trouble;
 mod visit;
 mod widget;
 
+mod bearer_page;
+mod explain;
 mod live;
 mod overview;
 mod token_list;
+mod token_page;
 
 pub use console::Console;

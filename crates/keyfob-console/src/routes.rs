@@ -11,7 +11,7 @@ use crate::console::PREFIX;
 use crate::reply::Reply;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::{live, overview, session, token_list};
+use crate::{bearer_page, live, overview, session, token_list, token_page};
 
 /// What a page answers, or why it cannot.
 pub(crate) type Answer = Result<Reply, Trouble>;
@@ -59,9 +59,18 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(GET "/tokens" => token_list::show),
     page!(GET "/tokens.csv" => token_list::csv),
     page!(GET "/tokens.jsonl" => token_list::json_lines),
+    page!(GET "/bearer" => bearer_page::show),
+    page!(POST "/bearer" => bearer_page::submit),
     page!(GET "/live" => live::show),
     page!(GET "/live/stream" => live::stream),
     page!(GET "/live/observations" => live::observations),
+    page!(GET "/tokens/{id}" => token_page::show),
+    page!(GET "/tokens/{id}/explain" => token_page::explain),
+    page!(POST "/tokens/{id}/metadata" => token_page::change_metadata),
+    page!(GET "/tokens/{id}/rotate" => token_page::confirm_rotation),
+    page!(POST "/tokens/{id}/rotate" => token_page::rotate),
+    page!(GET "/tokens/{id}/revoke" => token_page::confirm_revocation),
+    page!(POST "/tokens/{id}/revoke" => token_page::revoke),
 ];
 
 /// What is at a path.

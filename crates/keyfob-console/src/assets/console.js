@@ -83,6 +83,7 @@ document.addEventListener("click", (event) => {
 });
 
 const modules = {
+  "[data-bearer]": "./bearer.js",
   "[data-complete]": "./filter.js",
   "[data-live]": "./live.js",
 };

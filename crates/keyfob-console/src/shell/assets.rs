@@ -32,6 +32,7 @@ const ASSETS: &[Asset] = assets! {
     "console.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "console.js": SCRIPT,
+    "bearer.js": SCRIPT,
     "filter.js": SCRIPT,
     "live.js": SCRIPT,
 };

@@ -1,6 +1,8 @@
 //! How the values of keyfob look on a page.
 
 pub(crate) mod call;
+pub(crate) mod facts;
+pub(crate) mod field;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod token;

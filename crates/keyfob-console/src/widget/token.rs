@@ -3,17 +3,23 @@
 use keyfob_core::{Kind, TokenId, TokenState};
 use maud::{Markup, html};
 
-/// Shows the state of a token. A sign beside the word reads without colour.
-pub(crate) fn state(state: TokenState) -> Markup {
-    let sign = match state {
+/// Returns the sign of a state, which reads without colour.
+pub(crate) const fn sign(state: TokenState) -> &'static str {
+    match state {
         TokenState::Active => "●",
         TokenState::Pending => "◔",
         TokenState::Expired => "○",
         TokenState::Exhausted => "◇",
         TokenState::Revoked => "✕",
-    };
+    }
+}
+
+/// Shows the state of a token: its sign and its name.
+pub(crate) fn state(state: TokenState) -> Markup {
     html! {
-        span.state data-state=(state.as_str()) { span aria-hidden="true" { (sign) } " " (state.as_str()) }
+        span.state data-state=(state.as_str()) {
+            span aria-hidden="true" { (sign(state)) } " " (state.as_str())
+        }
     }
 }
 

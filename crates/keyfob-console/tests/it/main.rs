@@ -1,7 +1,9 @@
 //! The console over the routes of a real server, in this process.
 
+mod bearer_page;
 mod live;
 mod overview;
 mod signing_in;
 mod support;
 mod token_list;
+mod token_page;

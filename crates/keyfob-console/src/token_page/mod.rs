@@ -1,0 +1,221 @@
+//! One token: what it is, its state, its history, its family, and what can be done with it.
+
+mod changes;
+mod explain;
+mod family;
+pub(crate) mod history;
+mod life;
+mod metadata;
+mod revoke;
+mod rotate;
+
+pub(crate) use explain::show as explain;
+pub(crate) use metadata::submit as change_metadata;
+pub(crate) use revoke::{show as confirm_revocation, submit as revoke};
+pub(crate) use rotate::{show as confirm_rotation, submit as rotate};
+
+use futures_util::{Stream, stream};
+use keyfob_api::{HistoryEntryBody, TokenBody};
+use keyfob_client::{Client, ListQuery};
+use keyfob_core::{Kind, Timestamp, TokenId};
+use maud::{Markup, html};
+
+use crate::draw::states::{self, Step};
+use crate::fields::link;
+use crate::reply::{Page, Reply};
+use crate::routes::Answer;
+use crate::shell::{Section, page};
+use crate::trouble::Trouble;
+use crate::visit::{Viewer, Visit};
+use crate::widget::call::ApiCall;
+use crate::widget::{facts, text, time, token};
+
+/// Shows a token. Its family is sent after the rest: it may be large.
+pub(crate) async fn show(visit: Visit) -> Answer {
+    let id: TokenId = visit.named("id")?;
+    let token = visit.api.get(id).await?;
+    let history = visit.api.history(id).await?;
+    let body = html! {
+        (heading(&token))
+        (done(&visit))
+        (actions(&visit, &token))
+        div.split {
+            section.card aria-labelledby="what" {
+                h2 #what { "What it is" }
+                (facts::token(&token, visit.now))
+            }
+            section.card aria-labelledby="state" {
+                h2 #state { "State" }
+                (machine(&token, &history, visit.now))
+            }
+            section.card aria-labelledby="history" {
+                h2 #history { "History" }
+                (history::timeline(&token, &history, visit.now))
+            }
+            section.card aria-labelledby="metadata" {
+                h2 #metadata { "Device, app, labels" }
+                (facts::metadata(&token))
+                (metadata::in_place(&visit, &token))
+            }
+            @if let Some(claims) = facts::claims(&token) {
+                section.card aria-labelledby="claims" { h2 #claims { "Claims" } (claims) }
+            }
+            section.card aria-labelledby="explain" {
+                h2 #explain { "Why is it refused?" }
+                (explain::on_the_page(&token))
+            }
+        }
+        section.card aria-labelledby="family" {
+            h2 #family { "Family" }
+            (page::rest_here())
+        }
+    };
+    let id_text = id.to_string();
+    let page = Page::new(Section::Tokens, format!("Token {id}"), body)
+        .call(ApiCall::get(format!("/v1/tokens/{id}")).command(["show", &id_text]))
+        .call(ApiCall::get(format!("/v1/tokens/{id}/history")).command(["history", &id_text]));
+    Ok(Reply::Stream(page, Box::pin(family_section(visit.api, token, visit.now))))
+}
+
+/// The heading of every page about a token.
+fn heading(token: &TokenBody) -> Markup {
+    html! {
+        h1 { "Token " span.id { (token.id) } }
+        p {
+            (token::state(token.state)) " " (token::kind(token.kind))
+            @if let Some(subject) = &token.subject { " of subject " (text::short(subject.as_str(), 80)) }
+            @if let Some(client) = &token.client { " of client " (text::short(client.as_str(), 80)) }
+        }
+    }
+}
+
+/// Says what was just done.
+fn done(visit: &Visit) -> Markup {
+    let what = match visit.query.text("done") {
+        Some("revoked") => "Revoked. Every node refuses it from now on.",
+        Some("revoked-before") => {
+            "It was revoked before. The first revocation stays, with its reason."
+        }
+        Some("changed") => "The change is stored.",
+        _ => return html! {},
+    };
+    html! { p.done role="status" { span aria-hidden="true" { "✓ " } (what) } }
+}
+
+/// What can be done with a token.
+fn actions(visit: &Visit, token: &TokenBody) -> Markup {
+    let path = token::address(token.id);
+    let is_alive = !token.state.is_final();
+    html! {
+        div.tools {
+            @if is_alive && may_revoke(visit, token) {
+                a.button.danger href={ (path) "/revoke" } { "Revoke…" }
+            }
+            @if is_alive && may_rotate(visit, token) {
+                a.button href={ (path) "/rotate" } { "Rotate…" }
+            }
+            a.button href={ (path) "/explain" } { "Explain" }
+            @if visit.may("keyfob:events") {
+                a.button href=(link("/console/live", &[("token", &token.id.to_string())])) { "Events" }
+            }
+        }
+    }
+}
+
+/// Returns whether the API lets the viewer revoke a token: one of its own client, or any with the scope.
+fn may_revoke(visit: &Visit, token: &TokenBody) -> bool {
+    let is_own = |viewer: &Viewer| viewer.0.client.is_some() && viewer.0.client == token.client;
+    visit.may("keyfob:revoke") || visit.viewer.as_ref().is_some_and(is_own)
+}
+
+fn may_rotate(visit: &Visit, token: &TokenBody) -> bool {
+    token.kind == Kind::ApiKey && visit.may("keyfob:issue")
+}
+
+/// Returns whether a token is the session of the person who looks, or what that session descends from.
+fn is_of_viewer(visit: &Visit, token: &TokenBody) -> bool {
+    let is_its =
+        |viewer: &Viewer| viewer.0.id == token.id || viewer.0.ancestors.contains(&token.id);
+    visit.viewer.as_ref().is_some_and(is_its)
+}
+
+/// Draws the states with the path of a token.
+fn machine(token: &TokenBody, history: &[HistoryEntryBody], now: Timestamp) -> Markup {
+    let phases = life::phases(token, history);
+    let steps = phases.iter().map(|phase| Step {
+        state: phase.state,
+        since: phase.since.map(|since| time::distance(since, now)),
+    });
+    let steps: Vec<_> = steps.collect();
+    let path = steps.iter().map(|step| match &step.since {
+        Some(since) => format!("{} ({since})", step.state),
+        None => step.state.to_string(),
+    });
+    let path = path.collect::<Vec<_>>().join(", then ");
+    html! {
+        figure {
+            (states::draw(&steps, &format!("The states of a token. This one was {path}.")))
+            figcaption { "The path that it took: " (path) "." }
+        }
+        @if let Some(revocation) = &token.revocation {
+            dl.facts {
+                (facts::fact("Revoked", facts::exact(revocation.at, now)))
+                (facts::fact("What", html! { (history::revoked_through(&revocation.through)) }))
+                @if let Some(by) = &revocation.by { (facts::fact("By", text::bdi(by.as_str()))) }
+                (facts::fact("Reason", match &revocation.reason {
+                    Some(reason) => text::value(reason.as_str()),
+                    None => html! { span.quiet { "none was given" } },
+                }))
+            }
+        }
+    }
+}
+
+/// The family of a token: the tree, then how many members there are.
+fn family_section(
+    api: Client,
+    token: TokenBody,
+    now: Timestamp,
+) -> impl Stream<Item = Markup> + Send + 'static {
+    enum Next {
+        Tree(Client, Box<TokenBody>),
+        Count(Client, String),
+        End,
+    }
+    stream::unfold(Next::Tree(api, Box::new(token)), move |next| async move {
+        match next {
+            Next::Tree(api, token) => match family::read(&api, &token).await {
+                Ok(family) => {
+                    let (tree, is_cut) = family::tree(&family, &token, now);
+                    let filter = family::filter(family.id);
+                    let next = if is_cut { Next::Count(api, filter) } else { Next::End };
+                    Some((tree, next))
+                }
+                Err(error) => Some((failed(&Trouble::from(error)), Next::End)),
+            },
+            Next::Count(api, filter) => {
+                let counted =
+                    api.count(&ListQuery::new(&filter)).await.map(|counted| counted.count);
+                Some((rest_of_family(counted.ok(), &filter), Next::End))
+            }
+            Next::End => None,
+        }
+    })
+}
+
+fn rest_of_family(count: Option<u64>, filter: &str) -> Markup {
+    html! {
+        p {
+            "Not all members are drawn. "
+            @match count {
+                Some(count) => { "The family has " (count) " tokens: " }
+                None => { "How many there are is not known: " }
+            }
+            a href=(link("/console/tokens", &[("filter", filter)])) { "list all of them" } "."
+        }
+    }
+}
+
+fn failed(trouble: &Trouble) -> Markup {
+    html! { p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) } }
+}

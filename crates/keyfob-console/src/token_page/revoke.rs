@@ -1,0 +1,174 @@
+//! Revoking one token: what falls with it is shown first.
+
+use keyfob_api::{RevokeBody, RevokeOutcome, RevokeTarget, TokenBody};
+use keyfob_core::TokenId;
+use keyfob_core::text::Reason;
+use maud::{Markup, html};
+
+use super::{family, heading, is_of_viewer};
+use crate::fields::link;
+use crate::reply::{Page, Reply};
+use crate::routes::Answer;
+use crate::shell::Section;
+use crate::trouble::Trouble;
+use crate::visit::Visit;
+use crate::widget::call::ApiCall;
+use crate::widget::field::{self, Field};
+use crate::widget::{text, token};
+
+/// How many of the tokens that fall are named.
+const NAMED: usize = 20;
+/// From how many tokens on a word has to be typed.
+const MANY: u64 = 20;
+const WORD: &str = "revoke";
+
+/// Shows what a revocation would end.
+pub(crate) async fn show(visit: Visit) -> Answer {
+    page(&visit, None, 200).await
+}
+
+/// Revokes the token.
+pub(crate) async fn submit(visit: Visit) -> Answer {
+    let id: TokenId = visit.named("id")?;
+    if visit.form.has("word") && visit.form.text("word") != Some(WORD) {
+        return page(&visit, Some((WORD, "Type the word to confirm.")), 422).await;
+    }
+    let reason = match visit.form.text("reason").map(Reason::new).transpose() {
+        Ok(reason) => reason,
+        Err(error) => return page(&visit, Some(("reason", &error.to_string())), 422).await,
+    };
+    match visit.api.revoke(id, reason.as_ref()).await.map_err(Trouble::from) {
+        Ok(answer) => {
+            let done = match answer.outcome {
+                RevokeOutcome::AlreadyRevoked => "revoked-before",
+                _ => "revoked",
+            };
+            Ok(Reply::SeeOther(link(&token::address(id), &[("done", done)])))
+        }
+        Err(Trouble::SignedOut) => Err(Trouble::SignedOut),
+        Err(trouble) => page(&visit, Some(("", &trouble.detail())), trouble.status()).await,
+    }
+}
+
+/// What a revocation would end.
+struct Cascade {
+    /// How many tokens, the token itself included, if that could be counted.
+    count: Option<u64>,
+    /// The first of those that descend from the token.
+    first: Vec<TokenBody>,
+}
+
+impl Cascade {
+    async fn of(visit: &Visit, about: &TokenBody) -> Result<Self, Trouble> {
+        // Counting needs a scope that a client does not need for its own tokens.
+        let count = match visit.may("keyfob:revoke") {
+            true => visit.api.count_revocable(RevokeTarget::Token(about.id)).await?.count,
+            false => None,
+        };
+        let first = match count {
+            Some(0 | 1) => Vec::new(),
+            _ => family::living_descendants(&visit.api, about, NAMED).await?,
+        };
+        Ok(Self { count, first })
+    }
+
+    fn is_many(&self) -> bool {
+        self.count.unwrap_or(self.first.len() as u64) >= MANY
+    }
+}
+
+async fn page(visit: &Visit, wrong: Option<(&str, &str)>, status: u16) -> Answer {
+    let id: TokenId = visit.named("id")?;
+    let about = visit.api.get(id).await?;
+    let cascade = Cascade::of(visit, &about).await?;
+    let reason = visit.form.text("reason").unwrap_or_default();
+    let wrong_of = |name| wrong.filter(|(field, _)| *field == name).map(|(_, text)| text);
+    let body = html! {
+        (heading(&about))
+        @if let Some(text) = wrong_of("") { p.wrong role="alert" { (text::visible(text)) } }
+        @if about.state.is_final() {
+            p { "This token is " (about.state) " already. A revocation still counts for what descends from it." }
+        }
+        section.card aria-labelledby="falls" {
+            h2 #falls { "What falls" }
+            (what_falls(visit, &about, &cascade))
+        }
+        form.card method="post" action={ (token::address(id)) "/revoke" } {
+            h2 { "Revoke" }
+            p { "A revocation is final. Every node refuses these tokens at once." }
+            (field::line(Field {
+                name: "reason",
+                label: "Reason",
+                hint: "Stored with the token, and shown to whoever asks why it ended.",
+                value: reason,
+                wrong: wrong_of("reason"),
+            }, 256))
+            @if cascade.is_many() { (word(wrong_of(WORD))) }
+            div.actions {
+                button.danger.primary type="submit" { "Revoke now" }
+                a.button href=(token::address(id)) { "Keep it" }
+            }
+        }
+    };
+    let page = Page::new(Section::Tokens, format!("Revoke {id}"), body).status(status);
+    Ok(calls(id, reason).into_iter().fold(page, Page::call).into())
+}
+
+/// The calls that count what falls, and that revoke it.
+fn calls(id: TokenId, reason: &str) -> [ApiCall; 2] {
+    let (target, reason) = (RevokeTarget::Token(id), Reason::new(reason).ok());
+    let id = id.to_string();
+    let mut words = vec!["revoke", &id];
+    if let Some(reason) = &reason {
+        words.extend(["--reason", reason.as_str()]);
+    }
+    let dry_run = [words.as_slice(), &["--dry-run"]].concat();
+    [(true, dry_run), (false, words)].map(|(dry_run, words)| {
+        let body = RevokeBody { target: target.clone(), reason: reason.clone(), dry_run };
+        ApiCall::send("POST", "/v1/revoke", &body).command(words)
+    })
+}
+
+fn what_falls(visit: &Visit, about: &TokenBody, cascade: &Cascade) -> Markup {
+    html! {
+        p {
+            @match cascade.count {
+                Some(0) => "Nothing that is alive.",
+                Some(1) => strong { "This token, and no other." },
+                Some(count) => {
+                    strong { (count) " tokens" } ": "
+                    @if about.state.is_final() { "tokens that descend from this one." }
+                    @else { "this one, and all that descend from it." }
+                }
+                None => "This token, and all that descend from it.",
+            }
+        }
+        @if is_of_viewer(visit, about) {
+            p.wrong { strong { "Your own session falls with it: " } "you will be signed out." }
+        }
+        @if !cascade.first.is_empty() {
+            ul.plain {
+                @for member in &cascade.first {
+                    li {
+                        (token::state(member.state)) " " (token::id(member.id)) " "
+                        (family::summary(member, visit.now))
+                    }
+                }
+            }
+            @if cascade.count.is_some_and(|count| count > cascade.first.len() as u64 + 1) {
+                p.quiet { "These are the first " (cascade.first.len()) "." }
+            }
+        }
+    }
+}
+
+fn word(wrong: Option<&str>) -> Markup {
+    html! {
+        div.field {
+            label for="word" { "These are many. Type " code { (WORD) } " to confirm" }
+            input #word type="text" name="word" autocomplete="off" data-confirm=(WORD)
+                aria-invalid=[wrong.map(|_| "true")] aria-describedby=[wrong.map(|_| "word-note")];
+            @if let Some(wrong) = wrong { p #word-note.wrong { (wrong) } }
+        }
+    }
+}
