@@ -94,6 +94,10 @@ async fn every_route_that_takes_json_refuses_what_is_no_body_of_it() {
     let token =
         service.manager.issue(keyfob::Grant::new(keyfob::Kind::ApiKey)).await.unwrap().token;
     for route in routes().iter().filter(|route| matches!(route.takes, Takes::Json { .. })) {
+        // Without sealing there are no keys to speak of, whatever the body is.
+        if cfg!(not(feature = "seal")) && route.path.starts_with("/v1/keys/") {
+            continue;
+        }
         let path = route.path.replace("{id}", &token.id.to_string());
         for (what, body) in bad_bodies() {
             let method = route.method.clone();
