@@ -34,11 +34,13 @@ export async function walk({ site, browser }) {
   await press("/");
   await page.keyboard.type(`subject:${subject} `);
   await press("Enter");
+  await page.waitForURL(/filter=subject/);
   await tabTo(new RegExp(issued.id));
   await press("Enter");
-  await page.getByRole("heading", { name: /Token/ }).first().waitFor();
+  await page.getByRole("heading", { name: issued.id }).waitFor();
   await tabTo(/^Revoke…/);
   await press("Enter");
+  await page.getByLabel("Reason").waitFor();
   await tabTo(/Reason/, /^(INPUT|TEXTAREA)$/);
   await page.keyboard.type("by keyboard");
   await tabTo(/^\s*Revoke/);
