@@ -70,6 +70,11 @@ pub struct TokenBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<TokenIdText>"))]
     pub ancestors: Vec<TokenId>,
+    /// Until when the secret before the newest one of a rotated API key is valid. Left out if there is
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<TimeText>"))]
+    pub older_secret_until: Option<Timestamp>,
     /// How many uses are left. Null: any number.
     pub uses_left: Option<u32>,
     /// The device, the application, labels and tags.
@@ -106,6 +111,7 @@ impl TokenBody {
             last_used: token.last_used,
             family: token.family,
             ancestors: token.parents().to_vec(),
+            older_secret_until: token.older_secret_until.filter(|until| now < *until),
             uses_left: token.uses_left,
             metadata: token.metadata.clone(),
             // Claims are an object of texts and JSON, which can be written in any case.

@@ -90,6 +90,9 @@ pub struct Token {
     pub rotated_at: Option<Timestamp>,
     /// Which of the secrets the token was found by.
     pub secret: SecretUsed,
+    /// Until when the secret before the newest one is valid; `None` if there is none. Only a rotated API
+    /// key has one.
+    pub older_secret_until: Option<Timestamp>,
     /// The device, the application, labels and tags.
     pub metadata: Metadata,
     /// The claims.
@@ -134,6 +137,7 @@ impl Token {
             generation: Generation::default(),
             rotated_at: None,
             secret: SecretUsed::Newest,
+            older_secret_until: None,
             metadata: Metadata::default(),
             claims: Claims {
                 registered: RegisteredClaims::default(),

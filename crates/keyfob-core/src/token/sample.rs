@@ -37,6 +37,7 @@ pub fn token() -> Token {
         generation: Generation::FIRST,
         rotated_at: None,
         secret: SecretUsed::Newest,
+        older_secret_until: None,
         metadata,
         claims: Claims::default(),
         revocation: None,

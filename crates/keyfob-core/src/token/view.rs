@@ -54,6 +54,9 @@ impl Serialize for TokenView<'_> {
         if !ancestors.is_empty() {
             map.serialize_entry("ancestors", ancestors)?;
         }
+        if let Some(until) = self.token.older_secret_until.filter(|until| self.now < *until) {
+            map.serialize_entry("older_secret_until", &until)?;
+        }
         map.serialize_entry("uses_left", &self.token.uses_left)?;
         map.serialize_entry("metadata", &self.token.metadata)?;
         map.serialize_entry("claims", &self.token.claims)?;

@@ -161,6 +161,8 @@ impl Record {
         token.ancestors = self.ancestors;
         token.generation = self.generation;
         token.rotated_at = self.rotation.and_then(|rotation| rotation.at);
+        let older = self.secrets.and_then(|secrets| secrets.older);
+        token.older_secret_until = older.map(|older| older.until);
         token.metadata = self.metadata;
         token.claims = Claims { registered: self.registered, private: self.private };
         token

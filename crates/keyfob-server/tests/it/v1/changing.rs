@@ -43,9 +43,15 @@ async fn a_key_gets_a_new_secret_and_the_old_one_overlaps() {
         assert!(service.manager.validate_active(bearer).await.is_ok());
     }
     let admin = service.admin().await;
+    let read: TokenBody =
+        serde_json::from_slice(&service.get_as(&format!("/v1/tokens/{id}"), &admin).await.body)
+            .unwrap();
+    assert!(read.older_secret_until.is_some_and(|until| until > service.manager.now()));
     let reply = service.post(&path, &admin, json!({"overlap": "0"})).await;
     assert_eq!(reply.status, 200);
     assert!(service.manager.validate_active(issued.bearer.expose()).await.is_err());
+    let reply = service.get_as(&format!("/v1/tokens/{id}"), &admin).await;
+    assert!(!String::from_utf8(reply.body.to_vec()).unwrap().contains("older_secret_until"));
     let reply = service.post(&path, &admin, json!({"overlap": "soon"})).await;
     assert_eq!(reply.error(), (400, "invalid_value".into()));
 }

@@ -286,6 +286,7 @@ impl<'a> ActiveToken<'a> {
             Some(older) if self.is_by_older_secret() => SecretUsed::Older { until: older.until },
             _ => SecretUsed::Newest,
         };
+        token.older_secret_until = rest.older.map(|older| older.until);
         token.metadata.device = device;
         token.metadata.app = rest.app;
         token.metadata.app_version = rest.app_version;

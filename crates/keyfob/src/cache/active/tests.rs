@@ -29,6 +29,7 @@ fn every_field_of_a_token_reads_back() {
     more.expires_at = None;
     more.rotated_at = Some(full.issued_at);
     more.secret = SecretUsed::Older { until: Timestamp::MAX };
+    more.older_secret_until = Some(Timestamp::MAX);
     assert_eq!(back(&more), more);
     // A token of the family of another token.
     more.ancestors = vec![TokenId::from_bytes([9; 16]), full.id];
