@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use form_urlencoded::Serializer;
 use keyfob_core::id::TokenId;
 use keyfob_core::text::{ClientId, Subject};
+use keyfob_core::time::Timestamp;
 
 /// Which tokens to list, and how many at a time.
 ///
@@ -115,7 +116,8 @@ impl EventsQuery {
         Self::default()
     }
 
-    /// Starts after a cursor, or with `latest` after the last event that is stored now.
+    /// Starts after a cursor, with `latest` after the last event that is stored now, or with a time (RFC
+    /// 3339) before what was written since then.
     #[must_use]
     pub fn after(self, cursor: impl Into<String>) -> Self {
         Self { after: Some(cursor.into()), ..self }
@@ -137,6 +139,12 @@ impl EventsQuery {
     #[must_use]
     pub fn token(self, token: TokenId) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// Starts before what was written at this time or later.
+    #[must_use]
+    pub fn since(self, time: Timestamp) -> Self {
+        self.after(time.to_string())
     }
 
     /// Selects observations instead: refusals, replays, expiries, sampled uses. They are read by page

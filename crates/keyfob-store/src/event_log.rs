@@ -74,6 +74,16 @@ impl Cursor {
         let slot = self.0.entry(lane).or_default();
         *slot = (*slot).max(position);
     }
+
+    /// Returns the cursor before what was written at `time` or later. A lane that this cursor has read
+    /// less of stays as it is.
+    ///
+    /// From the cursor after the newest entry, that is the place to read what was written since then.
+    #[must_use]
+    pub fn back_to(&self, time: Timestamp) -> Self {
+        let before = LanePosition { millis: time.as_millis().saturating_sub(1), number: u64::MAX };
+        Self(self.0.iter().map(|(lane, position)| (*lane, before.min(*position))).collect())
+    }
 }
 
 impl Entry {
@@ -129,6 +139,19 @@ impl FromStr for Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_goes_back_to_a_time_and_never_forward() {
+        let mut cursor = Cursor::start();
+        let at = |millis, number| LanePosition { millis, number };
+        cursor.advance(Lane::new(0), at(1_000, 2));
+        cursor.advance(Lane::new(1), at(300, 0));
+        let back = cursor.back_to(Timestamp::from_millis(500));
+        assert_eq!(back.position(Lane::new(0)), Some(at(499, u64::MAX)));
+        assert_eq!(back.position(Lane::new(1)), Some(at(300, 0)));
+        assert_eq!(cursor.back_to(Timestamp::from_millis(2_000)), cursor);
+        assert_eq!(Cursor::start().back_to(Timestamp::from_millis(1)), Cursor::start());
+    }
 
     #[test]
     fn a_cursor_reads_back_and_refuses_what_it_did_not_write() {

@@ -50,8 +50,8 @@ pub(crate) const REASON: Parameter =
 
 pub(crate) const AFTER: Parameter = Parameter::text::<String>(
     "after",
-    "The cursor after which to read, or `start` or `latest`. Default: `start` for a page, `latest` for a \
-     stream.",
+    "The cursor after which to read, or `start`, or `latest`, or a time (RFC 3339) since which to read. \
+     Default: `start` for a page, `latest` for a stream.",
 );
 
 /// The number of events of a page.

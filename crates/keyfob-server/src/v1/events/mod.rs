@@ -5,6 +5,7 @@ mod stream;
 mod view;
 
 use http::header::ACCEPT;
+use keyfob::Timestamp;
 use keyfob::event::CloudEvent;
 use keyfob::store::Cursor;
 use keyfob_api::EventsPageBody;
@@ -39,15 +40,16 @@ pub(crate) async fn handle(call: Call) -> Answer {
     }
     let limit = query.number(&EVENT_LIMIT)?;
     if observations {
-        let after = match query.text(&AFTER) {
-            Some("latest") => call.manager().latest_observation().await?,
-            after => after.unwrap_or("start").parse()?,
+        let after = match Place::parse(query.text(&AFTER).unwrap_or("start"))? {
+            Place::Latest => call.manager().latest_observation().await?,
+            Place::Since(time) => call.manager().latest_observation().await?.back_to(time),
+            Place::After(cursor) => cursor,
         };
-        return observations_page(&call, &after, limit).await;
+        return observations_page(&call, &selection, &after, limit).await;
     }
     let after = start(&call, query.text(&AFTER), "start").await?;
     let page = call.manager().events(&after, limit).await?;
-    let wanted = page.events.iter().filter(|(event, _)| selection.matches(event));
+    let wanted = page.events.iter().filter(|(event, _)| selection.has_event(event));
     let events = wanted.map(|(event, after)| EventView {
         event: CloudEvent::new(event),
         cursor: Some(after.to_string()),
@@ -60,9 +62,15 @@ pub(crate) async fn handle(call: Call) -> Answer {
     })
 }
 
-async fn observations_page(call: &Call, after: &Cursor, limit: usize) -> Answer {
+async fn observations_page(
+    call: &Call,
+    selection: &Selection,
+    after: &Cursor,
+    limit: usize,
+) -> Answer {
     let page = call.manager().observations(after, limit).await?;
-    let events = page.observations.iter().map(|(seen, id)| EventView {
+    let wanted = page.observations.iter().filter(|(seen, _)| selection.has_observation(seen));
+    let events = wanted.map(|(seen, id)| EventView {
         event: CloudEvent::for_observation(seen, id.as_str()),
         cursor: None,
     });
@@ -84,8 +92,28 @@ fn wants_stream(call: &Call) -> bool {
 async fn start(call: &Call, named: Option<&str>, default: &str) -> Result<Cursor, Failure> {
     let last = call.parts.headers.get(LAST_EVENT_ID.name);
     let last = last.map(|id| id.to_str().unwrap_or_default());
-    match last.or(named).unwrap_or(default) {
-        "latest" => Ok(call.manager().latest_event().await?),
-        cursor => Ok(cursor.parse()?),
+    match Place::parse(last.or(named).unwrap_or(default))? {
+        Place::Latest => Ok(call.manager().latest_event().await?),
+        Place::Since(time) => Ok(call.manager().latest_event().await?.back_to(time)),
+        Place::After(cursor) => Ok(cursor),
+    }
+}
+
+/// A place in a log, as a request names it.
+enum Place {
+    /// After the newest entry.
+    Latest,
+    /// Before what was written at this time or later.
+    Since(Timestamp),
+    After(Cursor),
+}
+
+impl Place {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        if text == "latest" {
+            return Ok(Self::Latest);
+        }
+        // No cursor has a colon, and every time has one.
+        Ok(if text.contains(':') { Self::Since(text.parse()?) } else { Self::After(text.parse()?) })
     }
 }

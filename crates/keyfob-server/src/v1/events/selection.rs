@@ -1,6 +1,7 @@
 //! Which events are wanted.
 
 use keyfob::Event;
+use keyfob::event::Observation;
 use keyfob::values::TokenId;
 
 /// Which events are wanted.
@@ -13,12 +14,19 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    pub(super) fn matches(&self, event: &Event) -> bool {
+    pub(super) fn has_event(&self, event: &Event) -> bool {
+        self.matches(event.what.as_str(), event.token())
+    }
+
+    pub(super) fn has_observation(&self, seen: &Observation) -> bool {
+        self.matches(seen.what.as_str(), seen.token())
+    }
+
+    fn matches(&self, name: &str, about: Option<TokenId>) -> bool {
         let is_kind = |kind: &String| {
-            let name = event.what.as_str();
             name == kind || (kind.ends_with('.') && name.starts_with(kind.as_str()))
         };
         self.kind.as_ref().is_none_or(is_kind)
-            && self.token.is_none_or(|token| event.token() == Some(token))
+            && self.token.is_none_or(|token| about == Some(token))
     }
 }

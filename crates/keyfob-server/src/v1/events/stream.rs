@@ -79,7 +79,7 @@ impl Streaming {
                 }
                 Next::Tick => return None,
                 Next::Delivery(Some(Ok(Delivery::Event(event)))) => {
-                    if self.selection.matches(&event) {
+                    if self.selection.has_event(&event) {
                         return Some(part(&event, &self.events.cursor().to_string()));
                     }
                 }

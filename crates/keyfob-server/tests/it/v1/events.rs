@@ -88,6 +88,56 @@ async fn events_are_read_page_by_page() {
 }
 
 #[tokio::test]
+async fn what_was_written_since_a_time_is_read() {
+    let service = Service::start().await;
+    let reader = reader(&service).await;
+    let id = service.manager.issue(Grant::new(Kind::Access)).await.unwrap().token.id;
+    service.manager.revoke(id, ()).await.unwrap();
+    let count = async |path: &str| {
+        let reply = service.get_as(path, &reader).await;
+        let page: EventsPageBody = serde_json::from_slice(&reply.body).unwrap();
+        page.events.len()
+    };
+    assert!(count("/v1/events?after=2020-01-01T00:00:00Z").await >= 2);
+    assert_eq!(count("/v1/events?after=9999-01-01T00:00:00Z").await, 0);
+    assert_eq!(count("/v1/events?after=9999-01-01T00:00:00Z&observations=true").await, 0);
+}
+
+#[tokio::test]
+async fn observations_are_selected_as_events_are() {
+    let service = Service::start().await;
+    let reader = reader(&service).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let issued = service.manager.issue(Grant::new(Kind::Access)).await.unwrap();
+        service.manager.revoke(issued.token.id, ()).await.unwrap();
+        assert!(service.manager.validate_active(&issued.bearer).await.is_err());
+        ids.push(issued.token.id);
+    }
+    let path = format!("/v1/events?observations=true&token={}&after=2020-01-01T00:00:00Z", ids[0]);
+    let seen = async |path: &str| {
+        let reply = service.get_as(path, &reader).await;
+        let page: EventsPageBody = serde_json::from_slice(&reply.body).unwrap();
+        page.events
+    };
+    // They are written together, a moment later.
+    let seen_of_one = timeout(Duration::from_secs(10), async {
+        loop {
+            let events = seen(&path).await;
+            if !events.is_empty() {
+                return events;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    for event in seen_of_one.await.unwrap() {
+        assert_eq!(event.subject, Some(ids[0].to_string()));
+        assert_eq!(event.data["code"], "token_revoked");
+    }
+    assert!(seen(&format!("{path}&type=keyfob.token.used")).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_stream_delivers_events_and_resumes_after_the_last_id() {
     let service = Service::start().await;
     let reader = reader(&service).await;
