@@ -10,6 +10,7 @@
 //! - **`visit`** is one request as a page receives it: what it names, who looks, and a client of the API.
 //! - **`session`** signs in and out: the cookie, the origin of a request, and how often one may try.
 //! - **`reply`** and **`trouble`** are what a page answers, and why it cannot.
+//! - **`progress`** passes a long run at the API to the browser, line by line.
 //! - **`shell`** is what surrounds every page: head, navigation, headers, scripts and styles.
 //! - **`widget`** shows the values of keyfob: texts, times, tokens, calls of the API.
 //! - **`activity`** remembers what the server did in the last hour.
@@ -28,6 +29,7 @@ mod console;
 mod dispatch;
 mod draw;
 mod fields;
+mod progress;
 mod reply;
 mod routes;
 mod session;

@@ -36,6 +36,9 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     if (filter) filter.select();
     else location.assign("/console/tokens");
+  } else if (event.key === "p") {
+    event.preventDefault();
+    document.getElementById("person")?.select();
   } else if (event.key === "?") {
     document.getElementById("keys")?.showModal();
   } else if (event.key === "g") {
@@ -86,6 +89,7 @@ const modules = {
   "[data-bearer]": "./bearer.js",
   "[data-complete]": "./filter.js",
   "[data-live]": "./live.js",
+  "[data-run], [data-runs], [data-run-over]": "./run.js",
 };
 
 for (const [selector, module] of Object.entries(modules)) {

@@ -35,6 +35,7 @@ const ASSETS: &[Asset] = assets! {
     "bearer.js": SCRIPT,
     "filter.js": SCRIPT,
     "live.js": SCRIPT,
+    "run.js": SCRIPT,
 };
 
 /// Identifies the content of all files, as far as an address has to.
