@@ -42,6 +42,7 @@ mod bearer_page;
 mod explain;
 mod live;
 mod overview;
+mod revoke_many;
 mod token_list;
 mod token_page;
 

@@ -11,7 +11,10 @@ use crate::console::PREFIX;
 use crate::reply::Reply;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::{bearer_page, live, overview, session, token_list, token_page};
+use crate::{
+    bearer_page, clients, live, overview, revoke_many, session, subject_page, token_list,
+    token_page,
+};
 
 /// What a page answers, or why it cannot.
 pub(crate) type Answer = Result<Reply, Trouble>;
@@ -71,6 +74,9 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(POST "/tokens/{id}/rotate" => token_page::rotate),
     page!(GET "/tokens/{id}/revoke" => token_page::confirm_revocation),
     page!(POST "/tokens/{id}/revoke" => token_page::revoke),
+    page!(GET "/revoke" => revoke_many::show),
+    page!(POST "/revoke" => revoke_many::submit),
+    page!(GET "/revoke/done" => revoke_many::done),
 ];
 
 /// What is at a path.

@@ -35,19 +35,26 @@ pub(crate) fn form(wanted: &Wanted, wrong: Option<&FilterError>) -> Markup {
             button.primary type="submit" { "Find" }
         }
         @if let Some(wrong) = wrong {
-            div.wrong role="alert" {
-                pre { (wrong.pointer(filter)) }
-                p { (wrong) }
-                @if let Some(key) = wrong.suggestion() {
-                    p { "Did you mean " code { (key) ":" } "?" }
-                }
-            }
+            (pointed(filter, wrong))
         } @else {
             (chips(wanted))
         }
         p #filter-help .quiet {
             "Conditions are " code { "key:value" } ", and all of them have to be met. A value with a space is in \
              quotes: " code { "subject:\"Jane Doe\"" } "."
+        }
+    }
+}
+
+/// Shows what is not a filter, and points at the place.
+pub(crate) fn pointed(filter: &str, wrong: &FilterError) -> Markup {
+    html! {
+        div.wrong role="alert" {
+            pre { (wrong.pointer(filter)) }
+            p { (wrong) }
+            @if let Some(key) = wrong.suggestion() {
+                p { "Did you mean " code { (key) ":" } "?" }
+            }
         }
     }
 }

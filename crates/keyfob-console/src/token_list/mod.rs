@@ -1,9 +1,9 @@
 //! The list of tokens that match a filter.
 
-mod columns;
-mod conditions;
+pub(crate) mod columns;
+pub(crate) mod conditions;
 mod export;
-mod filter_box;
+pub(crate) mod filter_box;
 mod rows;
 
 pub(crate) use export::{csv, json_lines};
@@ -13,6 +13,7 @@ use keyfob_core::Filter;
 use maud::{Markup, html};
 
 use crate::fields::link;
+use crate::progress;
 use crate::reply::{Page, Reply};
 use crate::routes::Answer;
 use crate::shell::{Section, page};
@@ -76,6 +77,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         (heading())
         (filter_box::form(&wanted, None))
         (tools(&wanted, may_revoke))
+        @if may_revoke { (progress::unfinished("revoke")) }
         div.scroll tabindex="0" role="region" aria-label="Tokens" {
             table {
                 thead { tr { @for column in &wanted.columns { th scope="col" { (column.title()) } } } }

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::text;
+
 /// A call of the API.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiCall {
@@ -17,6 +19,11 @@ pub(crate) struct ApiCall {
 impl ApiCall {
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self { method: "GET", path: path.into(), body: None, command: None }
+    }
+
+    /// A call that deletes, without a body.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self { method: "DELETE", ..Self::get(path) }
     }
 
     pub(crate) fn send(
@@ -50,13 +57,23 @@ impl ApiCall {
     }
 }
 
-/// Quotes a word for a POSIX shell, if it needs that.
+/// Quotes a word for a shell, if it needs that. A word with invisible characters is quoted as bash and zsh
+/// read it, so that they can be seen.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@,+".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
     }
+    if text::visible(word) == word {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let escaped = word.chars().map(|c| match c {
+        '\\' => r"\\".to_owned(),
+        '\'' => r"\'".to_owned(),
+        c if text::visible(c.encode_utf8(&mut [0; 4])) == c.to_string() => c.to_string(),
+        c => format!(r"\U{:08x}", u32::from(c)),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 /// Shows calls, folded away.
@@ -97,6 +114,7 @@ mod tests {
         assert_eq!(quoted("subject:alice"), "subject:alice");
         assert_eq!(quoted("it's $(rm -rf)"), r"'it'\''s $(rm -rf)'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("a\u{202e}'\\"), r"$'a\U0000202e\'\\'");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How the values of keyfob look on a page.
 
 pub(crate) mod call;
+pub(crate) mod device;
 pub(crate) mod facts;
 pub(crate) mod field;
 pub(crate) mod text;

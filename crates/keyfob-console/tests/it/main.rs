@@ -3,6 +3,7 @@
 mod bearer_page;
 mod live;
 mod overview;
+mod revoking;
 mod signing_in;
 mod support;
 mod token_list;
