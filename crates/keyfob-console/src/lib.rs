@@ -29,6 +29,7 @@ mod console;
 mod dispatch;
 mod draw;
 mod fields;
+mod observations;
 mod progress;
 mod reply;
 mod routes;
@@ -43,6 +44,7 @@ mod explain;
 mod live;
 mod overview;
 mod revoke_many;
+mod subject_page;
 mod token_list;
 mod token_page;
 

@@ -92,6 +92,14 @@ fn navigation(here: Option<Section>, viewer: &Viewer) -> Markup {
                 }
             }
         }
+        @if viewer.may("keyfob:read") {
+            form.find method="get" action="/console/find" role="search" aria-label="Find a person" {
+                label.visually-hidden for="person" { "Person: the subject, the whole of it" }
+                input #person type="text" name="subject" placeholder="Find a person: subject" required
+                    autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="256";
+                button.small type="submit" { "Find" }
+            }
+        }
         form.who method="post" action="/console/sign-out" {
             span.quiet title="The client of your key" { (text::visible(&viewer.name())) }
             button.small type="submit" { "Sign out" }
@@ -106,6 +114,7 @@ fn keys_dialog(viewer: &Viewer) -> Markup {
             h2 #keys-title { "Keys" }
             dl.facts {
                 dt { kbd { "/" } } dd { "the filter" }
+                @if viewer.may("keyfob:read") { dt { kbd { "p" } } dd { "find a person" } }
                 dt { kbd { "?" } } dd { "this list" }
                 dt { kbd { "Esc" } } dd { "close, or leave a field" }
                 @for section in sections(viewer) {

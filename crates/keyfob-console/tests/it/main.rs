@@ -5,6 +5,7 @@ mod live;
 mod overview;
 mod revoking;
 mod signing_in;
+mod subject;
 mod support;
 mod token_list;
 mod token_page;

@@ -1,0 +1,333 @@
+//! "Why was I logged out?": revocations, ends and refusals in plain sentences, the newest first.
+
+use std::collections::BTreeMap;
+
+use keyfob_api::{EventBody, TokenBody};
+use keyfob_core::{Timestamp, TokenState};
+use maud::{Markup, html};
+
+use crate::widget::{device, text, time, token};
+
+/// How many sentences are shown.
+const MAX_SENTENCES: usize = 20;
+/// How many tokens one sentence names.
+const MAX_NAMED: usize = 3;
+/// The reason of a revocation that nobody notices: a refresh replaced the token.
+const SUPERSEDED: &str = "superseded by a rotation";
+
+/// Something that ended a session, or would not let it in.
+#[derive(Debug)]
+pub(super) struct Cause {
+    pub(super) at: Timestamp,
+    pub(super) sentence: Markup,
+}
+
+/// Returns the causes, the newest first.
+pub(super) fn causes(tokens: &[TokenBody], seen: &[EventBody], now: Timestamp) -> Vec<Cause> {
+    let mut causes = revocations(tokens, now);
+    causes.extend(tokens.iter().filter_map(|token| end(token, now)));
+    causes.extend(refusals(tokens, seen, now));
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.at));
+    causes.truncate(MAX_SENTENCES);
+    causes
+}
+
+/// What one revocation has ended.
+type Ended<'a> =
+    BTreeMap<(Timestamp, String, Option<&'a str>, Option<&'a str>), Vec<&'a TokenBody>>;
+
+fn revocations(tokens: &[TokenBody], now: Timestamp) -> Vec<Cause> {
+    let mut ended = Ended::new();
+    for token in tokens {
+        let Some(revocation) = &token.revocation else { continue };
+        let by = revocation.by.as_ref().map(|by| by.as_str());
+        let reason = revocation.reason.as_ref().map(|reason| reason.as_str());
+        if reason == Some(SUPERSEDED) && by.is_none() {
+            continue;
+        }
+        // A revocation of a token and of what was minted from it is one, at the same moment.
+        let through = match revocation.through.as_str() {
+            "ancestor" => "token",
+            through => through,
+        };
+        ended.entry((revocation.at, through.to_owned(), by, reason)).or_default().push(token);
+    }
+    let causes = ended.into_iter().map(|((at, through, by, reason), tokens)| {
+        let what = match through.as_str() {
+            "subject" => html! { "Everything of this subject was revoked " },
+            "client" => html! {
+                "Everything of the client " (client_of(&tokens)) " was revoked "
+            },
+            "all" => html! { "Every token of the store was revoked " },
+            _ => html! { (named(&tokens, "The")) " " (was(&tokens)) " revoked " },
+        };
+        let sentence = html! {
+            (what) (time::ago(at, now))
+            @if let Some(by) = by { " by " (text::bdi(by)) }
+            @if let Some(reason) = reason { ": " (reason_text(reason)) } @else { ", without a reason" }
+            "."
+            @if matches!(through.as_str(), "subject" | "client" | "all") {
+                " This ended " (named(&tokens, "the")) "."
+            }
+        };
+        Cause { at, sentence }
+    });
+    causes.collect()
+}
+
+/// Says in words what a reason is that keyfob itself gives.
+fn reason_text(reason: &str) -> Markup {
+    match reason {
+        "session_limit" => {
+            html! { "there were more sessions than the subject may have, and the oldest ended" }
+        }
+        "reuse_detected" => html! {
+            "a refresh token was presented again that had been exchanged before, so it may have been stolen"
+        },
+        "generations_exhausted" => html! { "it was refreshed as often as is possible" },
+        reason => text::bdi(reason),
+    }
+}
+
+fn client_of(tokens: &[&TokenBody]) -> Markup {
+    let client = tokens.iter().find_map(|token| token.client.as_ref());
+    html! { @if let Some(client) = client { (text::short(client.as_str(), 40)) } }
+}
+
+/// Names tokens as a person knows them. `article` begins the text.
+fn named(tokens: &[&TokenBody], article: &str) -> Markup {
+    let mut names: BTreeMap<String, (usize, &TokenBody)> = BTreeMap::new();
+    for token in tokens {
+        names.entry(name(token)).or_insert((0, token)).0 += 1;
+    }
+    let more = names.len().saturating_sub(MAX_NAMED);
+    html! {
+        @for (n, (name, (count, first))) in names.iter().take(MAX_NAMED).enumerate() {
+            @if n > 0 { ", " }
+            @if *count == 1 {
+                @if n == 0 { (article) } @else { "the" }
+                " " a href=(token::address(first.id)) { (text::short(name, 80)) }
+            } @else {
+                (count) " × " (text::short(name, 80))
+            }
+        }
+        @if more > 0 { " and " (more) " more" }
+    }
+}
+
+fn was(tokens: &[&TokenBody]) -> &'static str {
+    if tokens.len() == 1 { "was" } else { "were" }
+}
+
+/// Returns what a token is called, such as `session on Firefox on Windows`.
+fn name(token: &TokenBody) -> String {
+    let kind = device::kind(token.kind);
+    let id = || token.metadata.device.id.as_ref().map(ToString::to_string);
+    match device::name(&token.metadata.device).map(Into::into).or_else(id) {
+        Some(on) => format!("{kind} on {on}"),
+        None => kind.to_owned(),
+    }
+}
+
+/// Returns why a token ended by itself.
+fn end(token: &TokenBody, now: Timestamp) -> Option<Cause> {
+    let unused = token.idle_timeout.map(|idle| {
+        let since = token.last_used.unwrap_or(token.issued_at);
+        (since + idle, idle)
+    });
+    let fixed = [token.expires_at, token.absolute_expiry].into_iter().flatten().min();
+    let (at, why) = match token.state {
+        TokenState::Expired => match (unused, fixed) {
+            (Some((end, idle)), fixed) if fixed.is_none_or(|fixed| end < fixed) => {
+                (end, html! { " because it was not used for " (time::length(idle.as_secs())) })
+            }
+            (_, Some(fixed)) => (fixed, html! { " because its time was over" }),
+            (_, None) => return None,
+        },
+        TokenState::Exhausted => (
+            token.last_used.unwrap_or(token.issued_at),
+            html! { " because all its uses were taken" },
+        ),
+        TokenState::Pending | TokenState::Active | TokenState::Revoked => return None,
+    };
+    let sentence = html! { (named(&[token], "The")) " ended " (time::ago(at, now)) (why) "." };
+    Some(Cause { at, sentence })
+}
+
+fn refusals(tokens: &[TokenBody], seen: &[EventBody], now: Timestamp) -> Vec<Cause> {
+    let known: BTreeMap<String, &TokenBody> =
+        tokens.iter().map(|token| (token.id.to_string(), token)).collect();
+    let mut refused: BTreeMap<(&str, &str), (u64, Timestamp, &TokenBody)> = BTreeMap::new();
+    for event in seen {
+        let Some(code) = code_of(event) else { continue };
+        let about = event.subject.as_deref().unwrap_or_default();
+        let Some((about, token)) = known.get_key_value(about) else { continue };
+        let Ok(at) = event.time.parse::<Timestamp>() else { continue };
+        let entry = refused.entry((about, code)).or_insert((0, at, token));
+        entry.0 += 1;
+        entry.1 = entry.1.max(at);
+    }
+    let causes = refused.into_iter().map(|((_, code), (count, at, token))| {
+        let sentence = html! {
+            (named(&[token], "The")) " was refused "
+            @if count > 1 { (count) " times, last " }
+            (time::ago(at, now)) ", because " (code_text(code)) "."
+        };
+        Cause { at, sentence }
+    });
+    causes.collect()
+}
+
+/// Returns the code of a refusal; `None` if the event is no refusal.
+pub(super) fn code_of(event: &EventBody) -> Option<&str> {
+    match event.kind.as_str() {
+        "keyfob.token.expired" => Some("token_expired"),
+        "keyfob.token.refused" | "keyfob.token.untrue" => event.data.get("code")?.as_str(),
+        _ => None,
+    }
+}
+
+fn code_text(code: &str) -> Markup {
+    let words = match code {
+        "token_revoked" => "it was revoked",
+        "token_expired" => "it had expired",
+        "token_exhausted" => "all its uses were taken",
+        "token_not_yet_valid" => "it was not valid yet",
+        "invalid_audience" => "it is not meant for the service that refused it",
+        "invalid_kind" => "the service wants another kind of token",
+        "invalid_issuer" => "the service wants another issuer",
+        "insufficient_scope" => "it has not the scope that was needed",
+        "token_too_old" => "the service wants a newer sign-in",
+        "device_mismatch" => "it came from another device",
+        "confirmation_mismatch" => "it came without the key that it is bound to",
+        "throttled" => "there were too many failed attempts from its address",
+        code => return html! { "of " code { (text::visible(code)) } },
+    };
+    html! { (words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyfob_core::Kind;
+    use keyfob_core::token::{Revocation, RevocationScope, Token, sample};
+    use serde_json::json;
+
+    const MINUTE: u64 = 60_000;
+
+    fn session() -> Token {
+        let mut token = sample::token();
+        token.kind = Kind::Session;
+        token.metadata.device.user_agent =
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+                .parse()
+                .ok();
+        token
+    }
+
+    fn revoked(through: RevocationScope, reason: Option<&str>, by: Option<&str>) -> Token {
+        let mut token = session();
+        token.revocation = Some(Revocation {
+            at: sample::START,
+            reason: reason.and_then(|reason| reason.parse().ok()),
+            by: by.and_then(|by| by.parse().ok()),
+            through,
+        });
+        token
+    }
+
+    fn said(tokens: &[Token], seen: &[EventBody]) -> Vec<String> {
+        let now = Timestamp::from_millis(sample::START.as_millis() + 5 * MINUTE);
+        let tokens: Vec<_> = tokens.iter().map(|token| TokenBody::of(token, now)).collect();
+        causes(&tokens, seen, now).into_iter().map(|it| plain(&it.sentence.into_string())).collect()
+    }
+
+    /// Returns the text of some HTML.
+    fn plain(html: &str) -> String {
+        let mut text = String::new();
+        let mut is_tag = false;
+        for c in html.chars() {
+            match c {
+                '<' => is_tag = true,
+                '>' => is_tag = false,
+                c if !is_tag => text.push(c),
+                _ => {}
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_revocation_is_one_plain_sentence() {
+        let token = revoked(RevocationScope::Token, Some("laptop stolen"), Some("shop-admin"));
+        assert_eq!(
+            said(&[token], &[]),
+            [
+                "The session on Firefox on Windows was revoked 5 min ago by shop-admin: laptop stolen."
+            ]
+        );
+    }
+
+    #[test]
+    fn what_ended_with_everything_is_said_once() {
+        let token = revoked(RevocationScope::Subject, Some("password changed"), None);
+        assert_eq!(
+            said(&[token.clone(), token], &[]),
+            [
+                "Everything of this subject was revoked 5 min ago: password changed. This ended 2 × session on \
+              Firefox on Windows."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refresh_that_replaced_a_token_logged_nobody_out() {
+        let token = revoked(RevocationScope::Token, Some(SUPERSEDED), None);
+        assert!(said(&[token], &[]).is_empty());
+    }
+
+    #[test]
+    fn an_end_says_whether_it_was_not_used() {
+        let mut idle = session();
+        idle.idle_timeout = Some(keyfob_core::Ttl::from_mins(2));
+        let mut over = session();
+        over.expires_at = Some(sample::START + keyfob_core::Ttl::from_mins(1));
+        assert_eq!(
+            said(&[idle, over], &[]),
+            [
+                "The session on Firefox on Windows ended 3 min ago because it was not used for 2 min.",
+                "The session on Firefox on Windows ended 4 min ago because its time was over.",
+            ]
+        );
+    }
+
+    #[test]
+    fn refusals_of_one_token_are_counted() {
+        let token = session();
+        let seen = |millis: u64| -> EventBody {
+            let at = Timestamp::from_millis(sample::START.as_millis() + millis);
+            serde_json::from_value(json!({
+                "specversion": "1.0", "id": "obs_0", "source": "/keyfob", "type": "keyfob.token.refused",
+                "time": at, "subject": token.id, "datacontenttype": "application/json",
+                "data": {"code": "insufficient_scope", "left_out": 0},
+            }))
+            .unwrap()
+        };
+        assert_eq!(
+            said(std::slice::from_ref(&token), &[seen(0), seen(2 * MINUTE)]),
+            [
+                "The session on Firefox on Windows was refused 2 times, last 3 min ago, because it has not the scope \
+              that was needed."
+            ]
+        );
+    }
+
+    #[test]
+    fn hostile_reasons_are_only_text() {
+        let token = revoked(RevocationScope::Token, Some("<b>\u{202e}"), None);
+        let now = sample::START;
+        let shown =
+            causes(&[TokenBody::of(&token, now)], &[], now).remove(0).sentence.into_string();
+        assert!(shown.contains(r"&lt;b&gt;\u{202e}"), "{shown}");
+    }
+}
