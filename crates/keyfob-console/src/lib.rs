@@ -40,6 +40,7 @@ mod visit;
 mod widget;
 
 mod bearer_page;
+mod clients;
 mod explain;
 mod live;
 mod overview;

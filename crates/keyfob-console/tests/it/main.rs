@@ -1,6 +1,7 @@
 //! The console over the routes of a real server, in this process.
 
 mod bearer_page;
+mod clients;
 mod live;
 mod overview;
 mod revoking;
