@@ -185,10 +185,11 @@ fn form(count: &Count, target: &Target, typed: &Typed) -> Markup {
                 span #reason-help .quiet { "It is kept with each token, and answers “why was I logged out?”." }
             }
             @if filter.is_some() {
-                details.field {
-                    summary { "Go slowly" }
+                div.field {
                     label for="throttle" { "At most so many in a second" }
-                    input #throttle type="text" name="throttle" inputmode="numeric" pattern="[0-9]{1,9}";
+                    input #throttle type="text" name="throttle" inputmode="numeric" pattern="[0-9]{1,9}"
+                        aria-describedby="throttle-help";
+                    span #throttle-help .quiet { "Leave it empty to be as fast as the store is." }
                 }
             }
             @if let Some(word) = &word {

@@ -103,7 +103,10 @@ fn rows(group: &Group<'_>, now: Timestamp, subject: &Subject, may_revoke: bool) 
                     td.number {
                         a.button.small.danger href=(revoke(group, subject)) {
                             "Revoke device…"
-                            span.visually-hidden { " " (text::short(&name, 60)) }
+                            span.visually-hidden {
+                                " " (text::short(&name, 60))
+                                @if let Key::Id(id) = &group.key { " " (text::short(id, 40)) }
+                            }
                         }
                     }
                 }
