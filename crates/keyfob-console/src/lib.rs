@@ -42,6 +42,7 @@ mod widget;
 mod bearer_page;
 mod clients;
 mod explain;
+mod keys_page;
 mod live;
 mod overview;
 mod revoke_many;

@@ -12,8 +12,8 @@ use crate::reply::Reply;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::{
-    bearer_page, clients, live, overview, revoke_many, session, subject_page, token_list,
-    token_page,
+    bearer_page, clients, keys_page, live, overview, revoke_many, session, subject_page,
+    token_list, token_page,
 };
 
 /// What a page answers, or why it cannot.
@@ -64,6 +64,8 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(GET "/tokens.jsonl" => token_list::json_lines),
     page!(GET "/bearer" => bearer_page::show),
     page!(POST "/bearer" => bearer_page::submit),
+    page!(GET "/keys" => keys_page::show),
+    page!(POST "/keys/reseal" => keys_page::reseal),
     page!(GET "/live" => live::show),
     page!(GET "/live/stream" => live::stream),
     page!(GET "/live/observations" => live::observations),

@@ -2,6 +2,7 @@
 
 mod bearer_page;
 mod clients;
+mod keys_page;
 mod live;
 mod overview;
 mod revoking;

@@ -34,7 +34,11 @@ pub(crate) struct Browser<'a> {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let manager = TokenManager::new(MemoryStore::new().unwrap());
+        Self::of(TokenManager::new(MemoryStore::new().unwrap()))
+    }
+
+    /// Returns a server with its console over a manager.
+    pub(crate) fn of(manager: TokenManager) -> Self {
         let server = Server::new(manager.clone(), Settings::new());
         let api = server.local_api();
         let console = Console::new(move |request| {
