@@ -70,14 +70,14 @@ fn rules(asked: &ExplainBody, answer: &ExplainAnswer, now: Timestamp) -> Vec<Rul
     }
     if let Some(chain) = asked.chain.as_ref().filter(|_| left.is_empty()) {
         rules.push(Rule {
-            demanded: format!("It meets the chain {chain} of the server."),
+            demanded: format!("It has to meet the chain {chain} of the server."),
             refusal: None,
         });
     }
     rules.extend(left.into_iter().map(|refusal| {
         let demanded = match &asked.chain {
-            Some(chain) => format!("It meets the chain {chain} of the server."),
-            None => "It meets the rules of the service.".to_owned(),
+            Some(chain) => format!("It has to meet the chain {chain} of the server."),
+            None => "It has to meet the rules of the service.".to_owned(),
         };
         Rule { demanded, refusal: Some((sentence(&refusal.message), refusal.code.clone())) }
     }));
@@ -96,7 +96,7 @@ fn not_found(left: &mut Vec<&RefusalBody>) -> Rule {
         };
         (why, refusal.code.clone())
     });
-    Rule { demanded: "It is the bearer of a token.".to_owned(), refusal }
+    Rule { demanded: "It has to be the bearer of a token.".to_owned(), refusal }
 }
 
 /// Returns the rule about the state, which every service has.
@@ -129,7 +129,7 @@ fn state(token: &TokenBody, left: &mut Vec<&RefusalBody>, now: Timestamp) -> Rul
         };
         (why, refusal.code.clone())
     });
-    Rule { demanded: "It is active.".to_owned(), refusal }
+    Rule { demanded: "It has to be active.".to_owned(), refusal }
 }
 
 fn revoked(token: &TokenBody, now: Timestamp) -> String {
@@ -172,8 +172,8 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
         demands.push(Demand { code, demanded, why, mentions: Vec::new() });
     };
     if !asked.kind.is_empty() {
-        let demanded = format!("Its kind is {}.", listed(asked.kind.iter(), "or"));
-        add("invalid_kind", demanded, Some(format!("Its kind is {}.", token.kind)));
+        let demanded = format!("Its kind has to be {}.", listed(asked.kind.iter(), "or"));
+        add("invalid_kind", demanded, Some(format!("It is {}.", token.kind)));
     }
     if !asked.issuer.is_empty() {
         let why = match &token.issuer {
@@ -182,7 +182,7 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
         };
         add(
             "invalid_issuer",
-            format!("Its issuer is {}.", listed(asked.issuer.iter(), "or")),
+            format!("Its issuer has to be {}.", listed(asked.issuer.iter(), "or")),
             Some(why),
         );
     }
@@ -193,7 +193,7 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
         };
         add(
             "invalid_audience",
-            format!("It is for {}.", listed(asked.audience.iter(), "or")),
+            format!("It has to be for {}.", listed(asked.audience.iter(), "or")),
             Some(why),
         );
     }
@@ -204,23 +204,23 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
     let missing: Vec<_> =
         asked.scopes.iter().filter(|scope| !token.scopes.contains(*scope)).collect();
     if !asked.scopes.is_empty() {
-        let demanded = format!("It has the scopes {}.", listed(asked.scopes.iter(), "and"));
+        let demanded = format!("It has to have the scopes {}.", listed(asked.scopes.iter(), "and"));
         let code = if missing.is_empty() { MET } else { "insufficient_scope" };
         add(code, demanded, Some(format!("It lacks {}. {has}", listed(missing.iter(), "and"))));
     }
     if !asked.any_scopes.is_empty() {
         let demanded =
-            format!("It has one of the scopes {}.", listed(asked.any_scopes.iter(), "and"));
+            format!("It has to have one of the scopes {}.", listed(asked.any_scopes.iter(), "or"));
         let is_met = token.scopes.contains_any(&asked.any_scopes);
         let code = if is_met { MET } else { "insufficient_scope" };
         add(code, demanded, Some(format!("It has none of them. {has}")));
     }
     if let Some(max_age) = asked.max_age {
         let why = format!("It was issued {}.", time::distance(token.issued_at, now));
-        add("token_too_old", format!("It was issued within {max_age}."), Some(why));
+        add("token_too_old", format!("It has to be issued within {max_age}."), Some(why));
     }
     if !asked.claims.is_empty() {
-        let demanded = format!("It has the claims {}.", listed(asked.claims.iter(), "and"));
+        let demanded = format!("It has to have the claims {}.", listed(asked.claims.iter(), "and"));
         add("missing_claim", demanded, None);
     }
     if let Some(device) = &asked.device_id {
@@ -228,7 +228,7 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
             Some(bound_to) => format!("It is bound to the device {bound_to}."),
             None => "It is bound to no device.".to_owned(),
         };
-        add("device_mismatch", format!("It is bound to the device {device}."), Some(why));
+        add("device_mismatch", format!("It has to be bound to the device {device}."), Some(why));
     }
     let claims = asked.claims.iter().map(ToString::to_string).collect::<Vec<_>>();
     for demand in &mut demands {

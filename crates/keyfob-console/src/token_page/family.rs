@@ -13,7 +13,7 @@ use crate::widget::{text, time, token};
 /// How many members are asked for. The newest come first.
 const ASKED: usize = 200;
 /// How many members are drawn.
-const DRAWN: usize = 60;
+const DRAWN: usize = 40;
 /// How many pages of a family are searched for descendants.
 const MAX_PAGES: usize = 5;
 

@@ -72,7 +72,10 @@ fn moments<'a>(token: &TokenBody, history: &'a [HistoryEntryBody]) -> Vec<Moment
     add(token.last_used, "Last used");
     let end = life::end(token, history);
     match token.state {
-        TokenState::Pending | TokenState::Active => add(end, "Expires, unless it is renewed"),
+        TokenState::Pending | TokenState::Active => {
+            let is_fixed = [token.expires_at, token.absolute_expiry].contains(&end);
+            add(end, if is_fixed { "Expires" } else { "Expires, unless it is used before" });
+        }
         TokenState::Expired => add(end, "Expired"),
         TokenState::Revoked | TokenState::Exhausted => {}
     }

@@ -61,7 +61,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
                 section.card aria-labelledby="claims" { h2 #claims { "Claims" } (claims) }
             }
             section.card aria-labelledby="explain" {
-                h2 #explain { "Why is it refused?" }
+                h2 #explain { "Explain a refusal" }
                 (explain::on_the_page(&token))
             }
         }
@@ -92,7 +92,7 @@ fn heading(token: &TokenBody) -> Markup {
 /// Says what was just done.
 fn done(visit: &Visit) -> Markup {
     let what = match visit.query.text("done") {
-        Some("revoked") => "Revoked. Every node refuses it from now on.",
+        Some("revoked") => "Revoked, with all that descends from it. Every node refuses it.",
         Some("revoked-before") => {
             "It was revoked before. The first revocation stays, with its reason."
         }

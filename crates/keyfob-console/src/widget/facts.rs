@@ -118,14 +118,25 @@ fn linked(folder: &str, name: &str) -> Markup {
     html! { a href=(below(folder, name)) { (text::short(name, 120)) } }
 }
 
+/// Shows a name in a frame. The rest of a long one opens by a click.
+fn tag(name: &str) -> Markup {
+    const SHOWN_CHARS: usize = 48;
+    let is_long = text::visible(name).chars().nth(SHOWN_CHARS).is_some();
+    html! {
+        @if is_long {
+            details.tag { summary { (text::short(name, SHOWN_CHARS)) } (text::bdi(name)) }
+        } @else {
+            span.tag { (text::bdi(name)) }
+        }
+    }
+}
+
 /// How many names are shown before the rest is folded away.
 const SHOWN_NAMES: usize = 24;
 
 fn names<'a>(names: impl Iterator<Item = &'a str>, if_none: &str) -> Markup {
     let names: Vec<_> = names.collect();
-    let tags = |names: &[&str]| {
-        html! { @for name in names { span.tag { (text::short(name, 80)) } " " } }
-    };
+    let tags = |names: &[&str]| html! { @for name in names { (tag(name)) " " } };
     html! {
         @if names.is_empty() { span.quiet { (if_none) } }
         (tags(&names[..names.len().min(SHOWN_NAMES)]))
