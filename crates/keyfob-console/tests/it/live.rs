@@ -19,6 +19,18 @@ async fn stored_events_are_read_by_page() {
 }
 
 #[tokio::test]
+async fn events_of_one_token_are_read_alone() {
+    let site = Site::new();
+    let one = site.issue(Grant::new(Kind::Session).subject("alice")).await.token.id;
+    let other = site.issue(Grant::new(Kind::Session).subject("bob")).await.token.id;
+    let mut browser = site.signed_in("keyfob:admin").await;
+    let page = browser.get(&format!("/console/live?after=start&token={one}")).await;
+    page.shows(&["token.issued", "alice", &format!("name=\"token\" value=\"{one}\"")]);
+    page.hides(&["bob", &other.to_string()]);
+    browser.get(&format!("/console/live?token={one}")).await.shows(&[&format!("value=\"{one}\"")]);
+}
+
+#[tokio::test]
 async fn observations_are_json_for_the_script() {
     let site = Site::new();
     let mut browser = site.signed_in("keyfob:admin").await;
