@@ -15,6 +15,7 @@
 //! - **`widget`** shows the values of keyfob: texts, times, tokens, calls of the API.
 //! - **`activity`** remembers what the server did in the last hour.
 //! - **`draw`** draws charts, trees and the states of a token as SVG.
+//! - **`explain`** says of each demand of a service whether a token meets it.
 //! - The other folders are pages.
 //!
 //! # Rules

@@ -79,3 +79,12 @@ async fn of_time(
     }
     Ok(recent)
 }
+
+/// Returns the code of a refusal; `None` if the event is no refusal.
+pub(crate) fn code_of(event: &EventBody) -> Option<&str> {
+    match event.kind.as_str() {
+        "keyfob.token.expired" => Some("token_expired"),
+        "keyfob.token.refused" | "keyfob.token.untrue" => event.data.get("code")?.as_str(),
+        _ => None,
+    }
+}

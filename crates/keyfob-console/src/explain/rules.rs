@@ -8,7 +8,7 @@ use keyfob_api::{ExplainAnswer, ExplainBody, RefusalBody, TokenBody};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
-use crate::token_page::history::revoked_through;
+use crate::widget::words::revoked_through;
 use crate::widget::{text, time};
 
 /// A rule, and what came of it.

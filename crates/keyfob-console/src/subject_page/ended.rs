@@ -7,7 +7,7 @@ use keyfob_core::text::Subject;
 use maud::{Markup, html};
 
 use super::{find, why};
-use crate::observations::{self, Recent};
+use crate::observations::{self, Recent, code_of};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::text;
@@ -49,8 +49,7 @@ async fn refusals(visit: &Visit, tokens: &[TokenBody]) -> Result<Recent, Trouble
     let ids: std::collections::HashSet<_> =
         tokens.iter().map(|token| token.id.to_string()).collect();
     let read = observations::recent(&visit.api, visit.now, |event| {
-        why::code_of(event).is_some()
-            && event.subject.as_ref().is_some_and(|about| ids.contains(about))
+        code_of(event).is_some() && event.subject.as_ref().is_some_and(|about| ids.contains(about))
     });
     match read.await {
         Ok(recent) => Ok(recent),

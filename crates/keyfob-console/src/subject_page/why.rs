@@ -6,7 +6,8 @@ use keyfob_api::{EventBody, TokenBody};
 use keyfob_core::{Timestamp, TokenState};
 use maud::{Markup, html};
 
-use crate::widget::{device, text, time, token};
+use crate::observations::code_of;
+use crate::widget::{device, text, time, token, words};
 
 /// How many sentences are shown.
 const MAX_SENTENCES: usize = 20;
@@ -64,7 +65,7 @@ fn revocations(tokens: &[TokenBody], now: Timestamp) -> Vec<Cause> {
         let sentence = html! {
             (what) (time::ago(at, now))
             @if let Some(by) = by { " by " (text::bdi(by)) }
-            @if let Some(reason) = reason { ": " (reason_text(reason)) } @else { ", without a reason" }
+            @if let Some(reason) = reason { ": " (words::reason(reason)) } @else { ", without a reason" }
             "."
             @if matches!(through.as_str(), "subject" | "client" | "all") {
                 " This ended " (named(&tokens, "the")) "."
@@ -73,20 +74,6 @@ fn revocations(tokens: &[TokenBody], now: Timestamp) -> Vec<Cause> {
         Cause { at, sentence }
     });
     causes.collect()
-}
-
-/// Says in words what a reason is that keyfob itself gives.
-fn reason_text(reason: &str) -> Markup {
-    match reason {
-        "session_limit" => {
-            html! { "there were more sessions than the subject may have, and the oldest ended" }
-        }
-        "reuse_detected" => html! {
-            "a refresh token was presented again that had been exchanged before, so it may have been stolen"
-        },
-        "generations_exhausted" => html! { "it was refreshed as often as is possible" },
-        reason => text::bdi(reason),
-    }
 }
 
 fn client_of(tokens: &[&TokenBody]) -> Markup {
@@ -171,39 +158,20 @@ fn refusals(tokens: &[TokenBody], seen: &[EventBody], now: Timestamp) -> Vec<Cau
         let sentence = html! {
             (named(&[token], "The")) " was refused "
             @if count > 1 { (count) " times, last " }
-            (time::ago(at, now)) ", because " (code_text(code)) "."
+            (time::ago(at, now)) ", because " (because(code)) "."
         };
         Cause { at, sentence }
     });
     causes.collect()
 }
 
-/// Returns the code of a refusal; `None` if the event is no refusal.
-pub(super) fn code_of(event: &EventBody) -> Option<&str> {
-    match event.kind.as_str() {
-        "keyfob.token.expired" => Some("token_expired"),
-        "keyfob.token.refused" | "keyfob.token.untrue" => event.data.get("code")?.as_str(),
-        _ => None,
+fn because(code: &str) -> Markup {
+    html! {
+        @match words::because(code) {
+            Some(words) => (words),
+            None => { "of " code { (text::visible(code)) } }
+        }
     }
-}
-
-fn code_text(code: &str) -> Markup {
-    let words = match code {
-        "token_revoked" => "it was revoked",
-        "token_expired" => "it had expired",
-        "token_exhausted" => "all its uses were taken",
-        "token_not_yet_valid" => "it was not valid yet",
-        "invalid_audience" => "it is not meant for the service that refused it",
-        "invalid_kind" => "the service wants another kind of token",
-        "invalid_issuer" => "the service wants another issuer",
-        "insufficient_scope" => "it has not the scope that was needed",
-        "token_too_old" => "the service wants a newer sign-in",
-        "device_mismatch" => "it came from another device",
-        "confirmation_mismatch" => "it came without the key that it is bound to",
-        "throttled" => "there were too many failed attempts from its address",
-        code => return html! { "of " code { (text::visible(code)) } },
-    };
-    html! { (words) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyfob_api::TokenBody;
 use keyfob_client::{Client, Error, ListQuery};
-use keyfob_core::{FamilyId, Timestamp, TokenId, TokenState};
+use keyfob_core::{FamilyId, Filter, Timestamp, TokenId, TokenState};
 use maud::{Markup, html};
 
 use crate::draw::tree::{self, Node};
@@ -50,7 +50,9 @@ pub(super) async fn living_descendants(
     max: usize,
 ) -> Result<Vec<TokenBody>, Error> {
     let mut found = Vec::new();
-    let mut query = ListQuery::new(filter(id_of(token))).limit(ASKED);
+    let alive =
+        Filter::new().family(id_of(token)).state(TokenState::Active).state(TokenState::Pending);
+    let mut query = ListQuery::new(alive.to_string()).limit(ASKED);
     for _ in 0..MAX_PAGES {
         let page = api.list(&query).await?;
         found.extend(page.tokens.into_iter().filter(|member| {

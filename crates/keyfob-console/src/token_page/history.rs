@@ -5,7 +5,7 @@ use keyfob_core::{Kind, Timestamp, TokenState};
 use maud::{Markup, html};
 
 use super::life;
-use crate::widget::{facts, text};
+use crate::widget::{facts, text, words};
 
 /// How many changes a record keeps, beside the revocation.
 const KEPT_CHANGES: usize = 8;
@@ -39,20 +39,8 @@ pub(super) fn timeline(token: &TokenBody, history: &[HistoryEntryBody], now: Tim
 fn who_and_why(entry: &HistoryEntryBody) -> Markup {
     html! {
         @if let Some(by) = &entry.by { div { "by " (text::bdi(by.as_str())) } }
-        @if let Some(reason) = &entry.reason { div { "Reason: " (text::value(reason.as_str())) } }
-        @if let Some(through) = &entry.through { div.quiet { (revoked_through(through)) } }
-    }
-}
-
-/// Returns in words what was revoked.
-pub(crate) fn revoked_through(through: &str) -> &'static str {
-    match through {
-        "token" => "The token itself was revoked.",
-        "ancestor" => "It fell with a token that it descends from.",
-        "subject" => "Everything of its subject was revoked.",
-        "client" => "Everything of its client was revoked.",
-        "all" => "Every token was revoked.",
-        _ => "It was revoked with others.",
+        @if let Some(reason) = &entry.reason { div { "Reason: " (words::reason(reason.as_str())) } }
+        @if let Some(through) = &entry.through { div.quiet { (words::revoked_through(through)) } }
     }
 }
 

@@ -3,9 +3,10 @@
 mod changes;
 mod explain;
 mod family;
-pub(crate) mod history;
+mod history;
 mod life;
 mod metadata;
+mod refused;
 mod revoke;
 mod rotate;
 
@@ -14,9 +15,11 @@ pub(crate) use metadata::submit as change_metadata;
 pub(crate) use revoke::{show as confirm_revocation, submit as revoke};
 pub(crate) use rotate::{show as confirm_rotation, submit as rotate};
 
+use std::time::Duration;
+
 use futures_util::{Stream, stream};
 use keyfob_api::{HistoryEntryBody, TokenBody};
-use keyfob_client::{Client, ListQuery};
+use keyfob_client::ListQuery;
 use keyfob_core::{Kind, Timestamp, TokenId};
 use maud::{Markup, html};
 
@@ -28,9 +31,12 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::{Viewer, Visit};
 use crate::widget::call::ApiCall;
-use crate::widget::{facts, text, time, token};
+use crate::widget::{facts, text, time, token, words};
 
-/// Shows a token. Its family is sent after the rest: it may be large.
+/// How long the page waits for the size of a family.
+const MAX_COUNTING: Duration = Duration::from_secs(3);
+
+/// Shows a token. What may take long is sent after the rest.
 pub(crate) async fn show(visit: Visit) -> Answer {
     let id: TokenId = visit.named("id")?;
     let token = visit.api.get(id).await?;
@@ -65,16 +71,13 @@ pub(crate) async fn show(visit: Visit) -> Answer {
                 (explain::on_the_page(&token))
             }
         }
-        section.card aria-labelledby="family" {
-            h2 #family { "Family" }
-            (page::rest_here())
-        }
+        (page::rest_here())
     };
     let id_text = id.to_string();
     let page = Page::new(Section::Tokens, format!("Token {id}"), body)
         .call(ApiCall::get(format!("/v1/tokens/{id}")).command(["show", &id_text]))
         .call(ApiCall::get(format!("/v1/tokens/{id}/history")).command(["history", &id_text]));
-    Ok(Reply::Stream(page, Box::pin(family_section(visit.api, token, visit.now))))
+    Ok(Reply::Stream(page, Box::pin(later(visit, token))))
 }
 
 /// The heading of every page about a token.
@@ -116,7 +119,7 @@ fn actions(visit: &Visit, token: &TokenBody) -> Markup {
             }
             a.button href={ (path) "/explain" } { "Explain" }
             @if visit.may("keyfob:events") {
-                a.button href=(link("/console/live", &[("token", &token.id.to_string())])) { "Events" }
+                a.button href=(link("/console/live", &[("token", &token.id.to_string()), ("after", "start")])) { "Events" }
             }
         }
     }
@@ -160,10 +163,10 @@ fn machine(token: &TokenBody, history: &[HistoryEntryBody], now: Timestamp) -> M
         @if let Some(revocation) = &token.revocation {
             dl.facts {
                 (facts::fact("Revoked", facts::exact(revocation.at, now)))
-                (facts::fact("What", html! { (history::revoked_through(&revocation.through)) }))
+                (facts::fact("What", html! { (words::revoked_through(&revocation.through)) }))
                 @if let Some(by) = &revocation.by { (facts::fact("By", text::bdi(by.as_str()))) }
                 (facts::fact("Reason", match &revocation.reason {
-                    Some(reason) => text::value(reason.as_str()),
+                    Some(reason) => words::reason(reason.as_str()),
                     None => html! { span.quiet { "none was given" } },
                 }))
             }
@@ -171,41 +174,54 @@ fn machine(token: &TokenBody, history: &[HistoryEntryBody], now: Timestamp) -> M
     }
 }
 
-/// The family of a token: the tree, then how many members there are.
-fn family_section(
-    api: Client,
-    token: TokenBody,
-    now: Timestamp,
-) -> impl Stream<Item = Markup> + Send + 'static {
+/// What follows after the rest: the family, how large it is, and what was refused lately.
+fn later(visit: Visit, token: TokenBody) -> impl Stream<Item = Markup> + Send + 'static {
     enum Next {
-        Tree(Client, Box<TokenBody>),
-        Count(Client, String),
+        Family,
+        Count(String),
+        Refused,
         End,
     }
-    stream::unfold(Next::Tree(api, Box::new(token)), move |next| async move {
-        match next {
-            Next::Tree(api, token) => match family::read(&api, &token).await {
+    stream::unfold((Next::Family, visit, token), |(next, visit, token)| async move {
+        let (piece, next) = match next {
+            Next::Family => match family::read(&visit.api, &token).await {
                 Ok(family) => {
-                    let (tree, is_cut) = family::tree(&family, &token, now);
+                    let (tree, is_cut) = family::tree(&family, &token, visit.now);
                     let filter = family::filter(family.id);
-                    let next = if is_cut { Next::Count(api, filter) } else { Next::End };
-                    Some((tree, next))
+                    (
+                        family_section(&tree),
+                        if is_cut { Next::Count(filter) } else { Next::Refused },
+                    )
                 }
-                Err(error) => Some((failed(&Trouble::from(error)), Next::End)),
+                Err(error) => (family_section(&failed(&Trouble::from(error))), Next::Refused),
             },
-            Next::Count(api, filter) => {
-                let counted =
-                    api.count(&ListQuery::new(&filter)).await.map(|counted| counted.count);
-                Some((rest_of_family(counted.ok(), &filter), Next::End))
+            Next::Count(filter) => {
+                let query = ListQuery::new(&filter);
+                let counted = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await;
+                let count = counted.ok().and_then(Result::ok).map(|counted| counted.count);
+                (rest_of_family(count, &filter), Next::Refused)
             }
-            Next::End => None,
-        }
+            Next::Refused if visit.may("keyfob:events") => {
+                (refused::section(&visit, &token).await, Next::End)
+            }
+            Next::Refused | Next::End => return None,
+        };
+        Some((piece, (next, visit, token)))
     })
+}
+
+fn family_section(content: &Markup) -> Markup {
+    html! {
+        section.card aria-labelledby="family" {
+            h2 #family { "Family" }
+            (content)
+        }
+    }
 }
 
 fn rest_of_family(count: Option<u64>, filter: &str) -> Markup {
     html! {
-        p {
+        p.after {
             "Not all members are drawn. "
             @match count {
                 Some(count) => { "The family has " (count) " tokens: " }

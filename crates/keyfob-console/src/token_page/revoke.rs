@@ -5,15 +5,15 @@ use keyfob_core::TokenId;
 use keyfob_core::text::Reason;
 use maud::{Markup, html};
 
-use super::{family, heading, is_of_viewer};
+use super::{MAX_COUNTING, family, heading, is_of_viewer, may_revoke};
 use crate::fields::link;
 use crate::reply::{Page, Reply};
 use crate::routes::Answer;
-use crate::shell::Section;
+use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::field::{self, Field};
+use crate::widget::field::{self, Field, Wrong};
 use crate::widget::{text, token};
 
 /// How many of the tokens that fall are named.
@@ -24,18 +24,18 @@ const WORD: &str = "revoke";
 
 /// Shows what a revocation would end.
 pub(crate) async fn show(visit: Visit) -> Answer {
-    page(&visit, None, 200).await
+    page(visit, None, 200).await
 }
 
 /// Revokes the token.
 pub(crate) async fn submit(visit: Visit) -> Answer {
     let id: TokenId = visit.named("id")?;
     if visit.form.has("word") && visit.form.text("word") != Some(WORD) {
-        return page(&visit, Some((WORD, "Type the word to confirm.")), 422).await;
+        return page(visit, Some(Wrong::new("word", "Type the word to confirm.")), 422).await;
     }
     let reason = match visit.form.text("reason").map(Reason::new).transpose() {
         Ok(reason) => reason,
-        Err(error) => return page(&visit, Some(("reason", &error.to_string())), 422).await,
+        Err(error) => return page(visit, Some(Wrong::new("reason", error)), 422).await,
     };
     match visit.api.revoke(id, reason.as_ref()).await.map_err(Trouble::from) {
         Ok(answer) => {
@@ -46,7 +46,10 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
             Ok(Reply::SeeOther(link(&token::address(id), &[("done", done)])))
         }
         Err(Trouble::SignedOut) => Err(Trouble::SignedOut),
-        Err(trouble) => page(&visit, Some(("", &trouble.detail())), trouble.status()).await,
+        Err(trouble) => {
+            let status = trouble.status();
+            page(visit, Some(Wrong::new("", trouble.detail())), status).await
+        }
     }
 }
 
@@ -60,16 +63,25 @@ struct Cascade {
 
 impl Cascade {
     async fn of(visit: &Visit, about: &TokenBody) -> Result<Self, Trouble> {
-        // Counting needs a scope that a client does not need for its own tokens.
         let count = match visit.may("keyfob:revoke") {
-            true => visit.api.count_revocable(RevokeTarget::Token(about.id)).await?.count,
+            true => Self::count(visit, about.id).await?,
+            // Counting needs a scope that a client does not need for its own tokens.
             false => None,
         };
         let first = match count {
-            Some(0 | 1) => Vec::new(),
+            Some(0) => Vec::new(),
+            Some(1) if !about.state.is_final() => Vec::new(),
             _ => family::living_descendants(&visit.api, about, NAMED).await?,
         };
         Ok(Self { count, first })
+    }
+
+    async fn count(visit: &Visit, id: TokenId) -> Result<Option<u64>, Trouble> {
+        let counting = visit.api.count_revocable(RevokeTarget::Token(id));
+        match tokio::time::timeout(MAX_COUNTING, counting).await {
+            Ok(answer) => Ok(answer?.count),
+            Err(_) => Ok(None),
+        }
     }
 
     fn is_many(&self) -> bool {
@@ -77,41 +89,56 @@ impl Cascade {
     }
 }
 
-async fn page(visit: &Visit, wrong: Option<(&str, &str)>, status: u16) -> Answer {
+/// Shows the page. What falls is counted while its head is on the way.
+async fn page(visit: Visit, wrong: Option<Wrong>, status: u16) -> Answer {
     let id: TokenId = visit.named("id")?;
     let about = visit.api.get(id).await?;
-    let cascade = Cascade::of(visit, &about).await?;
-    let reason = visit.form.text("reason").unwrap_or_default();
-    let wrong_of = |name| wrong.filter(|(field, _)| *field == name).map(|(_, text)| text);
-    let body = html! {
-        (heading(&about))
-        @if let Some(text) = wrong_of("") { p.wrong role="alert" { (text::visible(text)) } }
-        @if about.state.is_final() {
-            p { "This token is " (about.state) " already. A revocation still counts for what descends from it." }
+    let reason = visit.form.text("reason").unwrap_or_default().to_owned();
+    let body = html! { (heading(&about)) (page::rest_here()) };
+    let page = Page::new(Section::Tokens, format!("Revoke {id}"), body).status(status);
+    let page = calls(id, &reason).into_iter().fold(page, Page::call);
+    let rest = async move {
+        let cascade = Cascade::of(&visit, &about).await;
+        html! {
+            @match &cascade {
+                Ok(cascade) => (what_falls(&visit, &about, cascade)),
+                Err(trouble) => p.wrong role="alert" {
+                    "What falls with it is not known. " (trouble.title()) ": " (text::visible(&trouble.detail()))
+                }
+            }
+            @if may_revoke(&visit, &about) {
+                (form(&about, &reason, cascade.is_ok_and(|cascade| cascade.is_many()), wrong.as_ref()))
+            } @else {
+                p.wrong role="alert" {
+                    "Your key may not revoke this token: it has not the scope " code { "keyfob:revoke" } "."
+                }
+            }
         }
-        section.card aria-labelledby="falls" {
-            h2 #falls { "What falls" }
-            (what_falls(visit, &about, &cascade))
-        }
-        form.card method="post" action={ (token::address(id)) "/revoke" } {
+    };
+    Ok(Reply::Stream(page, Box::pin(futures_util::stream::once(rest))))
+}
+
+fn form(about: &TokenBody, reason: &str, is_many: bool, wrong: Option<&Wrong>) -> Markup {
+    let wrongs = wrong.map(std::slice::from_ref).unwrap_or_default();
+    html! {
+        form.card method="post" action={ (token::address(about.id)) "/revoke" } {
             h2 { "Revoke" }
+            @if let Some(text) = Wrong::of(wrongs, "") { p.wrong role="alert" { (text::visible(text)) } }
             p { "A revocation is final. Every node refuses these tokens at once." }
             (field::line(Field {
                 name: "reason",
                 label: "Reason",
-                hint: "Stored with the token, and shown to whoever asks why it ended.",
+                hint: "It is kept with each token, and answers “why was I logged out?”.",
                 value: reason,
-                wrong: wrong_of("reason"),
+                wrong: Wrong::of(wrongs, "reason"),
             }, 256))
-            @if cascade.is_many() { (word(wrong_of(WORD))) }
+            @if is_many { (word(Wrong::of(wrongs, "word"))) }
             div.actions {
                 button.danger.primary type="submit" { "Revoke now" }
-                a.button href=(token::address(id)) { "Keep it" }
+                a.button href=(token::address(about.id)) { "Keep it" }
             }
         }
-    };
-    let page = Page::new(Section::Tokens, format!("Revoke {id}"), body).status(status);
-    Ok(calls(id, reason).into_iter().fold(page, Page::call).into())
+    }
 }
 
 /// The calls that count what falls, and that revoke it.
@@ -131,33 +158,42 @@ fn calls(id: TokenId, reason: &str) -> [ApiCall; 2] {
 
 fn what_falls(visit: &Visit, about: &TokenBody, cascade: &Cascade) -> Markup {
     html! {
-        p {
-            @match cascade.count {
-                Some(0) => "Nothing that is alive.",
-                Some(1) => strong { "This token, and no other." },
-                Some(count) => {
-                    strong { (count) " tokens" } ": "
-                    @if about.state.is_final() { "tokens that descend from this one." }
-                    @else { "this one, and all that descend from it." }
-                }
-                None => "This token, and all that descend from it.",
+        section.card aria-labelledby="falls" {
+            h2 #falls { "What falls" }
+            @if about.state.is_final() {
+                p { "This token is " (about.state) " already. A revocation still counts for what descends from it." }
             }
-        }
-        @if is_of_viewer(visit, about) {
-            p.wrong { strong { "Your own session falls with it: " } "you will be signed out." }
-        }
-        @if !cascade.first.is_empty() {
-            ul.plain {
-                @for member in &cascade.first {
-                    li {
-                        (token::state(member.state)) " " (token::id(member.id)) " "
-                        (family::summary(member, visit.now))
+            p { (how_many(about, cascade)) }
+            @if is_of_viewer(visit, about) {
+                p.wrong { strong { "Your own session falls with it: " } "you will be signed out." }
+            }
+            @if !cascade.first.is_empty() {
+                ul.plain {
+                    @for member in &cascade.first {
+                        li {
+                            (token::state(member.state)) " " (token::id(member.id)) " "
+                            (family::summary(member, visit.now))
+                        }
                     }
                 }
+                @if cascade.first.len() == NAMED { p.quiet { "These are the first " (NAMED) "." } }
             }
-            @if cascade.count.is_some_and(|count| count > cascade.first.len() as u64 + 1) {
-                p.quiet { "These are the first " (cascade.first.len()) "." }
+        }
+    }
+}
+
+fn how_many(about: &TokenBody, cascade: &Cascade) -> Markup {
+    html! {
+        @match cascade.count {
+            Some(0) => "Nothing that is alive.",
+            Some(1) if about.state.is_final() => strong { "One token that descends from this one." },
+            Some(1) => strong { "This token, and no other." },
+            Some(count) => {
+                strong { (count) " tokens" } ": "
+                @if about.state.is_final() { "those that descend from this one." }
+                @else { "this one, and all that descend from it." }
             }
+            None => "This token, and all that descend from it. How many these are was not counted.",
         }
     }
 }

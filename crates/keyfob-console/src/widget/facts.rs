@@ -7,7 +7,7 @@ use keyfob_core::{Timestamp, Ttl};
 use maud::{Markup, html};
 use serde_json::value::RawValue;
 
-use super::{text, time, token};
+use super::{device, text, time, token};
 use crate::fields::below;
 
 /// Shows what a token is: whose it is, what it allows, how long it is valid.
@@ -47,6 +47,9 @@ pub(crate) fn metadata(token: &TokenBody) -> Markup {
     let labels: Vec<_> = labels.map(|(key, value)| format!("{key}={value}")).collect();
     html! {
         dl.facts {
+            @if let Some(name) = device::name(device).filter(|_| device.user_agent.is_some()) {
+                (fact("Looks like", text::value(&name)))
+            }
             @for (name, value) in texts {
                 @if let Some(value) = value { (fact(name, text::value(value))) }
             }
@@ -85,6 +88,9 @@ fn times(token: &TokenBody, now: Timestamp) -> Markup {
             (fact("If unused", html! { "expires after " (length(idle)) " without a use" }))
         }
         @if let Some(end) = token.absolute_expiry { (fact("At the latest", exact(end, now))) }
+        @if let Some(until) = token.older_secret_until {
+            (fact("Older secret", html! { "works until " (exact(until, now)) }))
+        }
         (fact("Last used", match token.last_used {
             Some(at) => exact(at, now),
             None => html! { span.quiet { "not recorded" } },

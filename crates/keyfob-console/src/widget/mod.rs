@@ -7,3 +7,4 @@ pub(crate) mod field;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod token;
+pub(crate) mod words;

@@ -1,6 +1,9 @@
 //! The page of one token, and what can be done on it.
 
-use keyfob::{Filter, Grant, Issued, Kind, Paging, Presentation, RevokeRequest, TokenState, Ttl};
+use keyfob::{
+    Filter, Grant, Issued, Kind, Paging, Presentation, RevokeRequest, TokenState, Ttl,
+    ValidationChain,
+};
 
 use crate::support::Site;
 
@@ -47,6 +50,29 @@ async fn a_revoked_token_says_who_and_why() {
     let page = browser.get(&path(&session)).await;
     page.shows(&["laptop stolen", "support", "Everything of its subject was revoked."]);
     page.shows(&["active (now), then revoked (now)"]);
+}
+
+#[tokio::test]
+async fn what_was_refused_lately_is_counted_by_reason() {
+    let site = Site::new();
+    let issued = site.issue(Grant::new(Kind::Session).audience("shop")).await;
+    let demands = ValidationChain::new().allow_audience("bank");
+    for _ in 0..2 {
+        assert!(site.manager.validate(&issued.bearer, &demands).await.is_err());
+    }
+    let mut browser = site.signed_in("keyfob:admin").await;
+    let mut page = browser.get(&path(&issued)).await;
+    // Observations are written a little later.
+    for _ in 0..100 {
+        if page.text.contains("invalid_audience") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        page = browser.get(&path(&issued)).await;
+    }
+    page.shows(&["Refused lately", "it is not meant for the service that refused it"]);
+    let mut reader = site.signed_in("keyfob:read").await;
+    reader.get(&path(&issued)).await.hides(&["Refused lately"]);
 }
 
 #[tokio::test]
@@ -235,6 +261,7 @@ async fn a_person_without_the_scope_changes_nothing() {
         let reply = browser.post(&format!("{}/{what}", path(&key)), &[(field, "1h")]).await;
         assert!([403, 404].contains(&reply.status.as_u16()), "{what}: {}", reply.status);
     }
+    browser.get(&format!("{}/revoke", path(&key))).await.hides(&["Revoke now"]);
     let token = site.manager.get(key.token.id).await.unwrap();
     assert!(token.revocation.is_none() && token.metadata.app.is_none());
     assert_eq!(token.generation.number(), 0);
