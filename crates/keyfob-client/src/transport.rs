@@ -39,7 +39,7 @@ pub(crate) struct Timeouts {
 #[derive(Debug)]
 pub(crate) enum Route {
     /// By connections.
-    Network(HyperClient<Connector, Full<Bytes>>),
+    Network(Box<HyperClient<Connector, Full<Bytes>>>),
     /// The server is in this process.
     InProcess(InProcess),
 }
@@ -68,7 +68,7 @@ impl Route {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Self::Network(client)
+        Self::Network(Box::new(client))
     }
 }
 

@@ -83,7 +83,7 @@ impl Console {
             api: Arc::new(api),
             throttle: Throttle::new(),
             activity: Activity::default(),
-            clock: SystemClock::default(),
+            clock: SystemClock,
         };
         Self { shared: Arc::new(shared) }
     }

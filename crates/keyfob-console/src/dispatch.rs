@@ -92,10 +92,9 @@ async fn prepare(
         (Asks::Session, Some(_)) => Some(Viewer(api.caller().await?)),
     };
     let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let (path, now) = (parts.uri.path().to_owned(), shared.now());
+    let now = shared.now();
     Ok(Visit {
         shared,
-        path,
         named,
         query,
         form,

@@ -15,8 +15,6 @@ use crate::trouble::Trouble;
 /// One request, as a page receives it.
 pub(crate) struct Visit {
     pub(crate) shared: Arc<Shared>,
-    /// The path, without its query.
-    pub(crate) path: String,
     /// The parts of the path that the route leaves open, decoded.
     pub(crate) named: BTreeMap<&'static str, String>,
     pub(crate) query: Fields,

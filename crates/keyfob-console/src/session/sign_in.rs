@@ -35,9 +35,9 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
     let Some(key) = visit.form.text("key").filter(|key| key.len() <= MAX_KEY_BYTES) else {
         return Ok(page(kept, Some("Paste an API key.")));
     };
-    let api = match visit.shared.client(origin_of(&visit.headers, &visit.extensions), Some(key)) {
-        Ok(api) => api,
-        Err(_) => return Ok(page(kept, Some("This is not an API key."))),
+    let from = origin_of(&visit.headers, &visit.extensions);
+    let Ok(api) = visit.shared.client(from, Some(key)) else {
+        return Ok(page(kept, Some("This is not an API key.")));
     };
     let agent = visit.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let user_agent =

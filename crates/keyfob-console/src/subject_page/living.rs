@@ -130,7 +130,7 @@ fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
             td { (time::ago_or(token.last_used, now, "never")) }
             @if may_revoke {
                 td.number {
-                    a.button.small href=(link("/console/revoke", &[("token", &token.id.to_string())])) {
+                    a.button.small href={ (token::address(token.id)) "/revoke" } {
                         "Revoke…" span.visually-hidden { " " (token.id) }
                     }
                 }

@@ -124,7 +124,7 @@ fn form(about: &TokenBody, reason: &str, is_many: bool, wrong: Option<&Wrong>) -
         form.card method="post" action={ (token::address(about.id)) "/revoke" } {
             h2 { "Revoke" }
             @if let Some(text) = Wrong::of(wrongs, "") { p.wrong role="alert" { (text::visible(text)) } }
-            p { "A revocation is final. Every node refuses these tokens at once." }
+            p { "A revocation is final. Every server refuses these tokens within its max staleness: 250 ms, unless you have set another." }
             (field::line(Field {
                 name: "reason",
                 label: "Reason",

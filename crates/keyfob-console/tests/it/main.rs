@@ -1,5 +1,7 @@
 //! The console over the routes of a real server, in this process.
 
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
 mod bearer_page;
 mod clients;
 mod keys_page;
