@@ -34,7 +34,7 @@ function firstLine(child) {
 
 async function startRedis(folder) {
   const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"];
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "yes"];
   const redis = spawn("redis-server", args, { stdio: "ignore" });
   running.push(redis);
   for (let attempt = 0; attempt < 100; attempt += 1) {
