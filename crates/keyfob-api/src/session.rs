@@ -10,7 +10,7 @@ use crate::schema::{Text, TtlText};
 /// The body of `POST /v1/sessions`: `{}` for the default.
 ///
 /// The session is derived from the API key that authenticates the request. It has the `keyfob:` scopes
-/// of the key, and it falls with the key.
+/// of the key, and it is revoked with the key.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,8 @@
-//! The console, and what all its requests share.
+//! The console of a server: its pages, and the record of what the server does.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,24 +12,14 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
-use keyfob_client::{BuildError, Client, RetryPolicy};
-use keyfob_core::{Clock, SystemClock, Timestamp};
 use tokio::time::MissedTickBehavior;
 
-use crate::activity::{self, Activity};
+use crate::activity;
 use crate::dispatch;
-use crate::session::Throttle;
-
-/// The path of the console.
-pub(crate) const PREFIX: &str = "/console";
+use crate::shared::{Answering, Origin, PREFIX, Shared};
 
 /// The maximum length of a metrics page in bytes.
 const MAX_METRICS_BYTES: usize = 4 * 1024 * 1024;
-
-type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
-
-/// Answers requests to the API.
-type Api = dyn Fn(Request<Full<Bytes>>) -> Answering + Send + Sync;
 
 /// The console of one server.
 ///
@@ -46,21 +35,6 @@ type Api = dyn Fn(Request<Full<Bytes>>) -> Answering + Send + Sync;
 #[derive(Clone)]
 pub struct Console {
     shared: Arc<Shared>,
-}
-
-/// What all requests share.
-pub(crate) struct Shared {
-    api: Arc<Api>,
-    pub(crate) throttle: Throttle,
-    pub(crate) activity: Activity,
-    clock: SystemClock,
-}
-
-/// What a request to the API keeps of the request for the page: where it comes from, and its id.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Origin {
-    pub(crate) extensions: http::Extensions,
-    pub(crate) headers: http::HeaderMap,
 }
 
 impl Console {
@@ -79,13 +53,7 @@ impl Console {
             let answer = answer(request);
             Box::pin(async move { answer.await.map(Body::new) })
         };
-        let shared = Shared {
-            api: Arc::new(api),
-            throttle: Throttle::new(),
-            activity: Activity::default(),
-            clock: SystemClock,
-        };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Shared::new(api)) }
     }
 
     /// Remembers what the server does, for the charts of the overview. Run it beside the server. It never
@@ -118,45 +86,6 @@ impl Console {
             async move { dispatch::answer(shared, request).await }
         };
         Router::new().fallback(any(answer))
-    }
-}
-
-impl Origin {
-    fn give_to(self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
-        request.extensions_mut().extend(self.extensions);
-        request.headers_mut().extend(self.headers);
-        request
-    }
-}
-
-impl Shared {
-    /// Returns a client of the API for one request, which has these credentials.
-    pub(crate) fn client(
-        &self,
-        origin: Origin,
-        bearer: Option<&str>,
-    ) -> Result<Client, BuildError> {
-        let api = Arc::clone(&self.api);
-        let client = Client::in_process(move |request| api(origin.clone().give_to(request)));
-        // The server is in this process: sending a request again would help nobody.
-        let mut builder = client.retry(RetryPolicy::default().max_attempts(1));
-        if let Some(bearer) = bearer {
-            builder = builder.bearer(bearer);
-        }
-        builder.build()
-    }
-
-    /// Answers a request to the API as the API does.
-    pub(crate) async fn pass_on(
-        &self,
-        origin: Origin,
-        request: Request<Full<Bytes>>,
-    ) -> Response<Body> {
-        (self.api)(origin.give_to(request)).await
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 

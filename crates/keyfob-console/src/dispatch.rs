@@ -4,30 +4,23 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use http::header::{CONTENT_TYPE, FORWARDED};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderName, Method, Response};
+use http::{Method, Response};
 use http_body_util::{BodyExt as _, Limited};
 use keyfob_client::Client;
 
-use crate::console::{Origin, Shared};
 use crate::fields::Fields;
 use crate::reply::Reply;
 use crate::routes::{Asks, Found, Route, find};
 use crate::session::{cookie, kept::Kept, origin, sign_in};
+use crate::shared::{Shared, origin_of};
 use crate::shell::{assets, headers, page};
 use crate::trouble::Trouble;
 use crate::visit::{Viewer, Visit};
 
 /// The maximum length of a form in bytes.
 const MAX_FORM_BYTES: usize = 256 * 1024;
-
-/// The headers of a request for a page that the API gets too: they name the client and the request.
-const PASSED_ON: [HeaderName; 3] = [
-    FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-request-id"),
-];
 
 /// Answers a request for a page, or for a script or a style.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request) -> Response<Body> {
@@ -121,17 +114,6 @@ async fn read_form(parts: &Parts, body: Body) -> Result<Fields, Trouble> {
 /// Returns a client of the API that speaks for a request, with these credentials.
 fn client(shared: &Shared, parts: &Parts, bearer: Option<&str>) -> Result<Client, Trouble> {
     Ok(shared.client(origin_of(&parts.headers, &parts.extensions), bearer)?)
-}
-
-/// Returns what the API has to know of where a request comes from.
-pub(crate) fn origin_of(headers: &http::HeaderMap, extensions: &http::Extensions) -> Origin {
-    let mut origin = Origin { extensions: extensions.clone(), ..Origin::default() };
-    for name in PASSED_ON {
-        for value in headers.get_all(&name) {
-            origin.headers.append(&name, value.clone());
-        }
-    }
-    origin
 }
 
 fn render(outcome: Result<Reply, Trouble>, viewer: Option<&Viewer>) -> Response<Body> {

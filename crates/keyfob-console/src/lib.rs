@@ -35,6 +35,7 @@ mod progress;
 mod reply;
 mod routes;
 mod session;
+mod shared;
 mod shell;
 mod trouble;
 mod visit;

@@ -30,8 +30,8 @@ use maud::{Markup, html};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::reply::Answer;
 use crate::reply::Reply;
-use crate::routes::Answer;
 use crate::trouble::Trouble;
 
 /// The content type of lines of JSON.

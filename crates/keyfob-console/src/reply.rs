@@ -8,7 +8,11 @@ use http::Response;
 use maud::Markup;
 
 use crate::shell::Section;
+use crate::trouble::Trouble;
 use crate::widget::call::ApiCall;
+
+/// What a page answers, or why it cannot.
+pub(crate) type Answer = Result<Reply, Trouble>;
 
 /// What a page answers.
 pub(crate) enum Reply {

@@ -7,17 +7,13 @@ use std::pin::Pin;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::console::PREFIX;
-use crate::reply::Reply;
-use crate::trouble::Trouble;
+use crate::reply::Answer;
+use crate::shared::PREFIX;
 use crate::visit::Visit;
 use crate::{
     bearer_page, clients, keys_page, live, overview, revoke_many, session, subject_page,
     token_list, token_page,
 };
-
-/// What a page answers, or why it cannot.
-pub(crate) type Answer = Result<Reply, Trouble>;
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 

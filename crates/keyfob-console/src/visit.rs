@@ -8,8 +8,8 @@ use keyfob_api::TokenBody;
 use keyfob_client::Client;
 use keyfob_core::Timestamp;
 
-use crate::console::Shared;
 use crate::fields::Fields;
+use crate::shared::Shared;
 use crate::trouble::Trouble;
 
 /// One request, as a page receives it.

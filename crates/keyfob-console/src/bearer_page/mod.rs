@@ -8,8 +8,8 @@ use maud::{Markup, html};
 
 use crate::explain::{self, Demands};
 use crate::fields::{Fields, link};
+use crate::reply::Answer;
 use crate::reply::Page;
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_copied_with_a_bearer_is_left_out() {
+    fn words_beside_a_bearer_are_left_out() {
         for pasted in
             ["fob_at_x", "Bearer fob_at_x", "bearer  fob_at_x", "\"fob_at_x\"", "'fob_at_x' "]
         {

@@ -11,8 +11,8 @@ use maud::{Markup, html};
 
 use super::alive;
 use crate::fields::{below, link};
+use crate::reply::Answer;
 use crate::reply::Page;
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -10,8 +10,8 @@ use maud::{Markup, html};
 
 use super::{keys, limits};
 use crate::fields::{below, link};
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -16,13 +16,13 @@ pub(crate) fn draw(roots: &[Node]) -> Markup {
     html! { ul.tree { @for root in roots { (branch(root, &mut Vec::new())) } } }
 }
 
-/// Draws a node with its children. `lines` has for each level above the node whether its line goes on below.
+/// Draws a node with its children. `lines` has for each level above the node whether its line continues below.
 fn branch(node: &Node, lines: &mut Vec<bool>) -> Markup {
     html! {
         li {
             div.node aria-current=[node.is_here.then_some("true")] {
-                @for (level, goes_on) in lines.iter().enumerate() {
-                    (rail(*goes_on, level + 1 == lines.len()))
+                @for (level, continues) in lines.iter().enumerate() {
+                    (rail(*continues, level + 1 == lines.len()))
                 }
                 div.leaf { (node.content) }
             }
@@ -43,8 +43,8 @@ fn branch(node: &Node, lines: &mut Vec<bool>) -> Markup {
 }
 
 /// The lines of one level: down, and at the last level also to the node.
-fn rail(goes_on: bool, is_own: bool) -> Markup {
-    let line = match (goes_on, is_own) {
+fn rail(continues: bool, is_own: bool) -> Markup {
+    let line = match (continues, is_own) {
         (true, true) => "M8 0V40M8 20H20",
         (false, true) => "M8 0V20H20",
         (true, false) => "M8 0V40",
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_on_while_siblings_follow() {
+    fn lines_continue_while_siblings_follow() {
         let tree = node("a", vec![node("b", vec![node("c", vec![])]), node("d", vec![])]);
         let drawn = draw(&[tree]).into_string();
         let row = |name: &str| {

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_demand_is_said_at_its_field() {
+    fn a_wrong_demand_is_shown_at_its_field() {
         let demands = read("max_age=soon&scopes=a%22b&audience=shop");
         assert!(demands.wrong("max_age").is_some() && demands.wrong("scopes").is_some());
         assert_eq!(demands.wrong("audience"), None);

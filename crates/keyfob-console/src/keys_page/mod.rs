@@ -7,16 +7,17 @@ pub(crate) use reseal::submit as reseal;
 use keyfob_api::{KeyBody, KeyUse, KeysBody, ResealBody};
 use maud::{Markup, html};
 
+use reseal::PATH;
+
 use crate::progress;
+use crate::reply::Answer;
 use crate::reply::Page;
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
 use crate::widget::time;
 
-const PATH: &str = "/console/keys";
 /// The kind of the run, for `assets/run.js`.
 const RUN: &str = "reseal";
 

@@ -6,17 +6,18 @@ use keyfob_api::ResealBody;
 use keyfob_client::ResealRun;
 use maud::html;
 
-use super::PATH;
 use crate::fields::link;
 use crate::progress;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::text;
 
-/// How long a run goes on that nobody reads, before a page asks whether to continue.
+pub(super) const PATH: &str = "/console/keys";
+
+/// How long a run continues that nobody reads, before a page asks whether to continue.
 const MAX_RUN: Duration = Duration::from_secs(8);
 
 /// Starts or resumes a run. The script of the page reads its lines; without it, a page says how far it is.

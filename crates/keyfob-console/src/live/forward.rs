@@ -6,11 +6,11 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 
-use crate::dispatch::origin_of;
 use crate::fields::link;
+use crate::reply::Answer;
 use crate::reply::Reply;
-use crate::routes::Answer;
 use crate::session::cookie;
+use crate::shared::origin_of;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 

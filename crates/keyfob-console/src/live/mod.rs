@@ -12,8 +12,8 @@ use keyfob_core::TokenId;
 use maud::{Markup, html};
 
 use crate::fields::link;
+use crate::reply::Answer;
 use crate::reply::Page;
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused() {
+    fn a_text_that_is_no_target_is_refused() {
         assert!(matches!(read("filter=subjct:a"), Err(Wrong::Filter { .. })));
         assert!(matches!(read("token=nonsense"), Err(Wrong::Value(_))));
         assert!(read("filter=+&subject=").unwrap().is_none());

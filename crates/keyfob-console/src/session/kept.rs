@@ -4,8 +4,8 @@ use http::Method;
 use http::request::Parts;
 use maud::{Markup, html};
 
-use crate::console::PREFIX;
 use crate::fields::Fields;
+use crate::shared::PREFIX;
 use crate::widget::text;
 
 /// The names of fields that have a secret. They are typed again.

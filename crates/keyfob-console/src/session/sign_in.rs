@@ -11,9 +11,9 @@ use maud::{Markup, html};
 
 use super::kept::Kept;
 use super::{cookie, origin};
-use crate::dispatch::origin_of;
+use crate::reply::Answer;
 use crate::reply::Reply;
-use crate::routes::Answer;
+use crate::shared::origin_of;
 use crate::shell::page;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -4,8 +4,8 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 
 use super::cookie;
+use crate::reply::Answer;
 use crate::reply::Reply;
-use crate::routes::Answer;
 use crate::shell::page;
 use crate::visit::Visit;
 

@@ -8,9 +8,9 @@ use keyfob_core::Filter;
 use keyfob_core::text::Subject;
 use maud::{Markup, html};
 
-use super::address;
+use super::address::address;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

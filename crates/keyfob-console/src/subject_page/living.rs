@@ -8,6 +8,7 @@ use keyfob_core::text::Subject;
 use keyfob_core::{Filter, Timestamp};
 use maud::{Markup, html};
 
+use super::address::address;
 use super::groups::{Group, Key, by_device};
 use crate::fields::{below, link};
 use crate::trouble::Trouble;
@@ -76,7 +77,7 @@ pub(super) fn table(page: &LivingPage, visit: &Visit, subject: &Subject) -> Mark
         }
         @if let Some(cursor) = &page.next {
             p {
-                a.button rel="next" href=(link(&super::address(subject.as_str()), &[("cursor", cursor)])) {
+                a.button rel="next" href=(link(&address(subject.as_str()), &[("cursor", cursor)])) {
                     @if page.tokens.len() < ROWS { "Search on" } @else { "Next page" }
                 }
             }
@@ -96,7 +97,7 @@ fn rows(group: &Group<'_>, now: Timestamp, subject: &Subject, may_revoke: bool) 
                     }
                 }
                 td {}
-                td { (address(group.address())) }
+                td { (ip_address(group.address())) }
                 td {}
                 td { (time::ago(group.last_seen(), now)) }
                 @if may_revoke {
@@ -125,7 +126,7 @@ fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
                     a href=(below("/console/clients", client.as_str())) { (text::short(client.as_str(), 40)) }
                 } @else { span.quiet { "–" } }
             }
-            td { (address(token.metadata.device.ip)) }
+            td { (ip_address(token.metadata.device.ip)) }
             td { (time::ago(token.issued_at, now)) }
             td { (time::ago_or(token.last_used, now, "never")) }
             @if may_revoke {
@@ -139,7 +140,7 @@ fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
     }
 }
 
-fn address(ip: Option<std::net::IpAddr>) -> Markup {
+fn ip_address(ip: Option<std::net::IpAddr>) -> Markup {
     match ip {
         Some(ip) => html! { span.id { (ip) } },
         None => html! { span.quiet { "–" } },

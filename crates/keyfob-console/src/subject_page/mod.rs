@@ -1,5 +1,6 @@
 //! One subject: its devices and sessions as a person would recognise them, and why one ended.
 
+mod address;
 mod ended;
 mod find;
 mod groups;
@@ -14,9 +15,9 @@ use keyfob_core::text::Subject;
 use keyfob_core::{Filter, TokenState};
 use maud::{Markup, html};
 
-use crate::fields::{below, link};
+use crate::fields::link;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -104,11 +105,6 @@ fn summary(count: Option<u64>, page: &living::LivingPage, is_later: bool) -> Mar
             }
         }
     }
-}
-
-/// Returns the address of the page of a subject.
-fn address(subject: &str) -> String {
-    below("/console/subjects", subject)
 }
 
 impl Visit {

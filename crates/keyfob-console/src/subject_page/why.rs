@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_with_everything_is_said_once() {
+    fn a_revocation_of_everything_is_said_once() {
         let token = revoked(RevocationScope::Subject, Some("password changed"), None);
         assert_eq!(
             said(&[token.clone(), token], &[]),

@@ -9,8 +9,8 @@ use keyfob_api::TokenBody;
 use keyfob_client::{Client, Error, ListQuery};
 use keyfob_core::Filter;
 
+use crate::reply::Answer;
 use crate::reply::Reply;
-use crate::routes::Answer;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 

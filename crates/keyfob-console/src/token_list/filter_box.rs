@@ -3,8 +3,8 @@
 use keyfob_core::FilterError;
 use maud::{Markup, html};
 
-use super::Wanted;
 use super::conditions::{conditions, with, without};
+use super::wanted::Wanted;
 use crate::widget::text;
 
 /// Conditions that a click adds.

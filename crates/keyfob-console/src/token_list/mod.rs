@@ -5,65 +5,22 @@ pub(crate) mod conditions;
 mod export;
 pub(crate) mod filter_box;
 mod rows;
+mod wanted;
 
 pub(crate) use export::{csv, json_lines};
 
-use keyfob_client::ListOrder;
 use keyfob_core::Filter;
 use maud::{Markup, html};
 
 use crate::fields::link;
 use crate::progress;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::{Section, page};
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
 use columns::Column;
-
-/// What a page of the list is asked for: everything that its address says.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) filter: String,
-    order: ListOrder,
-    cursor: Option<String>,
-    columns: Vec<Column>,
-}
-
-impl Wanted {
-    fn of(visit: &Visit) -> Self {
-        let order = match visit.query.text("order") {
-            Some("expiring") => ListOrder::Expiring,
-            _ => ListOrder::Newest,
-        };
-        Self {
-            filter: visit.query.text("filter").unwrap_or_default().to_owned(),
-            order,
-            cursor: visit.query.text("cursor").map(str::to_owned),
-            columns: Column::chosen(visit.query.all("column")),
-        }
-    }
-
-    fn order_text(&self) -> &'static str {
-        match self.order {
-            ListOrder::Newest => "",
-            ListOrder::Expiring => "expiring",
-        }
-    }
-
-    /// Returns the address of the list with another filter, from its start.
-    fn with_filter(&self, filter: &str) -> String {
-        self.address("/console/tokens", filter, "")
-    }
-
-    fn address(&self, path: &str, filter: &str, cursor: &str) -> String {
-        let mut query = vec![("filter", filter), ("order", self.order_text()), ("cursor", cursor)];
-        if self.columns != Column::DEFAULT {
-            query.extend(self.columns.iter().map(|column| ("column", column.name())));
-        }
-        link(path, &query)
-    }
-}
+use wanted::Wanted;
 
 /// Shows the list. Rows are sent as they are found.
 pub(crate) async fn show(visit: Visit) -> Answer {

@@ -12,7 +12,7 @@ use keyfob_client::{Client, ListQuery};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
-use super::Wanted;
+use super::wanted::Wanted;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::text;

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn a_wrong_line_is_named() {
         let seen = metadata(&[("a", "1")], "shop");
         let draft = typed(&seen, &[("labels", "a=1\nno label"), ("ip", "here"), ("app", " ")]);
         let wrongs = draft.changes().unwrap_err();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_changed_meanwhile_is_kept_or_asked_about() {
+    fn changes_of_others_are_kept_or_asked_about() {
         let seen = metadata(&[("a", "1"), ("b", "1")], "shop");
         let draft = typed(&seen, &[("labels", "a=2\nb=1"), ("app", "till")]);
         let changes = draft.changes().unwrap();

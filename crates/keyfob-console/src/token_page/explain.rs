@@ -4,10 +4,10 @@ use keyfob_api::{ExplainBody, TokenBody};
 use keyfob_core::TokenId;
 use maud::{Markup, html};
 
-use super::heading;
+use super::about::heading;
 use crate::explain::{self, Demands};
+use crate::reply::Answer;
 use crate::reply::Page;
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -142,13 +142,13 @@ impl Draw<'_> {
             (token::state(member.state)) " "
             @if id == self.about.id { strong.id { (id) } " (this token)" } @else { (token::id(id)) }
             " " (summary(member, self.now))
-            @if id != self.about.id && self.falls_with_it(member) {
-                " " span.tag { "falls with this token" }
+            @if id != self.about.id && self.is_in_cascade(member) {
+                " " span.tag { "is revoked with this token" }
             }
         }
     }
 
-    fn falls_with_it(&self, member: &TokenBody) -> bool {
+    fn is_in_cascade(&self, member: &TokenBody) -> bool {
         let is_alive = |state: TokenState| !state.is_final();
         is_alive(member.state)
             && is_alive(self.about.state)

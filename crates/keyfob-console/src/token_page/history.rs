@@ -29,14 +29,14 @@ pub(super) fn timeline(token: &TokenBody, history: &[HistoryEntryBody], now: Tim
             @for moment in &moments {
                 li data-when=(if moment.at > now { "later" } else { "past" }) {
                     div { strong { (moment.what) } " " (facts::exact(moment.at, now)) }
-                    @if let Some(entry) = moment.entry { (who_and_why(entry)) }
+                    @if let Some(entry) = moment.entry { (actor_and_reason(entry)) }
                 }
             }
         }
     }
 }
 
-fn who_and_why(entry: &HistoryEntryBody) -> Markup {
+fn actor_and_reason(entry: &HistoryEntryBody) -> Markup {
     html! {
         @if let Some(by) = &entry.by { div { "by " (text::bdi(by.as_str())) } }
         @if let Some(reason) = &entry.reason { div { "Reason: " (words::reason(reason.as_str())) } }

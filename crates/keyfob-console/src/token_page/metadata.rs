@@ -8,8 +8,8 @@ use keyfob_core::TokenId;
 use maud::{Markup, html};
 
 use super::changes::{Draft, LABELS, LINES, SEEN, TAGS};
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

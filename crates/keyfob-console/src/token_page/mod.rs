@@ -1,5 +1,6 @@
 //! One token: what it is, its state, its history, its family, and what can be done with it.
 
+mod about;
 mod changes;
 mod explain;
 mod family;
@@ -15,26 +16,23 @@ pub(crate) use metadata::submit as change_metadata;
 pub(crate) use revoke::{show as confirm_revocation, submit as revoke};
 pub(crate) use rotate::{show as confirm_rotation, submit as rotate};
 
-use std::time::Duration;
-
 use futures_util::{Stream, stream};
 use keyfob_api::{HistoryEntryBody, TokenBody};
 use keyfob_client::ListQuery;
 use keyfob_core::{Kind, Timestamp, TokenId};
 use maud::{Markup, html};
 
+use about::{MAX_COUNTING, heading, may_revoke};
+
 use crate::draw::states::{self, Step};
 use crate::fields::link;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
-use crate::visit::{Viewer, Visit};
+use crate::visit::Visit;
 use crate::widget::call::ApiCall;
 use crate::widget::{facts, text, time, token, words};
-
-/// How long the page waits for the size of a family.
-const MAX_COUNTING: Duration = Duration::from_secs(3);
 
 /// Shows a token. What may take long is sent after the rest.
 pub(crate) async fn show(visit: Visit) -> Answer {
@@ -80,22 +78,12 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     Ok(Reply::Stream(page, Box::pin(later(visit, token))))
 }
 
-/// The heading of every page about a token.
-fn heading(token: &TokenBody) -> Markup {
-    html! {
-        h1 { "Token " span.id { (token.id) } }
-        p {
-            (token::state(token.state)) " " (token::kind(token.kind))
-            @if let Some(subject) = &token.subject { " of subject " (text::short(subject.as_str(), 80)) }
-            @if let Some(client) = &token.client { " of client " (text::short(client.as_str(), 80)) }
-        }
-    }
-}
-
 /// Says what was just done.
 fn done(visit: &Visit) -> Markup {
     let what = match visit.query.text("done") {
-        Some("revoked") => "Revoked, with all that descends from it. Every node refuses it.",
+        Some("revoked") => {
+            "Revoked, with all that descends from it. Every server refuses it within its max staleness."
+        }
         Some("revoked-before") => {
             "It was revoked before. The first revocation stays, with its reason."
         }
@@ -125,21 +113,8 @@ fn actions(visit: &Visit, token: &TokenBody) -> Markup {
     }
 }
 
-/// Returns whether the API lets the viewer revoke a token: one of its own client, or any with the scope.
-fn may_revoke(visit: &Visit, token: &TokenBody) -> bool {
-    let is_own = |viewer: &Viewer| viewer.0.client.is_some() && viewer.0.client == token.client;
-    visit.may("keyfob:revoke") || visit.viewer.as_ref().is_some_and(is_own)
-}
-
 fn may_rotate(visit: &Visit, token: &TokenBody) -> bool {
     token.kind == Kind::ApiKey && visit.may("keyfob:issue")
-}
-
-/// Returns whether a token is the session of the person who looks, or what that session descends from.
-fn is_of_viewer(visit: &Visit, token: &TokenBody) -> bool {
-    let is_its =
-        |viewer: &Viewer| viewer.0.id == token.id || viewer.0.ancestors.contains(&token.id);
-    visit.viewer.as_ref().is_some_and(is_its)
 }
 
 /// Draws the states with the path of a token.

@@ -1,14 +1,15 @@
-//! Revoking one token: what falls with it is shown first.
+//! Revoking one token: what is revoked with it is shown first.
 
 use keyfob_api::{RevokeBody, RevokeOutcome, RevokeTarget, TokenBody};
 use keyfob_core::TokenId;
 use keyfob_core::text::Reason;
 use maud::{Markup, html};
 
-use super::{MAX_COUNTING, family, heading, is_of_viewer, may_revoke};
+use super::about::{MAX_COUNTING, heading, is_of_viewer, may_revoke};
+use super::family;
 use crate::fields::link;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -101,9 +102,9 @@ async fn page(visit: Visit, wrong: Option<Wrong>, status: u16) -> Answer {
         let cascade = Cascade::of(&visit, &about).await;
         html! {
             @match &cascade {
-                Ok(cascade) => (what_falls(&visit, &about, cascade)),
+                Ok(cascade) => (shown(&visit, &about, cascade)),
                 Err(trouble) => p.wrong role="alert" {
-                    "What falls with it is not known. " (trouble.title()) ": " (text::visible(&trouble.detail()))
+                    "What is revoked with it is not known. " (trouble.title()) ": " (text::visible(&trouble.detail()))
                 }
             }
             @if may_revoke(&visit, &about) {
@@ -156,7 +157,7 @@ fn calls(id: TokenId, reason: &str) -> [ApiCall; 2] {
     })
 }
 
-fn what_falls(visit: &Visit, about: &TokenBody, cascade: &Cascade) -> Markup {
+fn shown(visit: &Visit, about: &TokenBody, cascade: &Cascade) -> Markup {
     html! {
         section.card aria-labelledby="falls" {
             h2 #falls { "What falls" }
@@ -165,7 +166,7 @@ fn what_falls(visit: &Visit, about: &TokenBody, cascade: &Cascade) -> Markup {
             }
             p { (how_many(about, cascade)) }
             @if is_of_viewer(visit, about) {
-                p.wrong { strong { "Your own session falls with it: " } "you will be signed out." }
+                p.wrong { strong { "Your own session is revoked with it: " } "you will be signed out." }
             }
             @if !cascade.first.is_empty() {
                 ul.plain {

@@ -4,9 +4,9 @@ use keyfob_api::{IssuedBody, RotateBody, TokenBody};
 use keyfob_core::{TokenId, Ttl};
 use maud::{Markup, html};
 
-use super::heading;
+use super::about::heading;
+use crate::reply::Answer;
 use crate::reply::{Page, Reply};
-use crate::routes::Answer;
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_browser_is_shown_as_it_is() {
+    fn an_agent_that_is_no_browser_is_shown_as_it_is() {
         for agent in ["curl/8.14.1", "shop-app/3.2 (build 7)", "<script>", "Java/17.0.1"] {
             assert_eq!(of(agent), agent);
         }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_said_at_the_field() {
+    fn a_fault_is_shown_at_its_field() {
         let field = Field { name: "ip", label: "Address", value: "<x>", ..Field::default() };
         let plain = line(field, 64).into_string();
         assert!(plain.contains("value=\"&lt;x&gt;\"") && !plain.contains("aria-"));

@@ -24,7 +24,7 @@ async fn a_bearer_is_explained_and_is_on_no_page() {
 }
 
 #[tokio::test]
-async fn what_is_no_bearer_is_said_to_be_none() {
+async fn a_text_that_is_no_bearer_is_called_so() {
     let site = Site::new();
     let unknown = Site::new().issue(Grant::new(Kind::Access)).await.bearer;
     let mut browser = site.signed_in("keyfob:read").await;
@@ -39,7 +39,7 @@ async fn what_is_no_bearer_is_said_to_be_none() {
 }
 
 #[tokio::test]
-async fn the_older_secret_of_a_key_is_told_from_the_newest() {
+async fn the_older_secret_of_a_key_is_named() {
     let site = Site::new();
     let key = site.issue(Grant::new(Kind::ApiKey).client("shop")).await;
     site.manager.validate_active(&key.bearer).await.unwrap();

@@ -47,7 +47,7 @@ async fn the_ring_is_shown_and_resealed() {
 }
 
 #[tokio::test]
-async fn progress_is_told_line_by_line() {
+async fn progress_is_sent_line_by_line() {
     let site = turned().await;
     let mut browser = site.signed_in("keyfob:keys").await;
     let request = Request::post("/console/keys/reseal")

@@ -84,7 +84,7 @@ async fn without_scripts_the_run_ends_on_a_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_confirmed_is_not_revoked() {
+async fn nothing_is_revoked_without_a_confirmation() {
     let site = site_with(3).await;
     let mut browser = site.signed_in(SCOPES).await;
     let fields = [("filter", "tag:beta"), ("reason", "a <b>"), ("expect", "3"), ("confirm", "2")];
@@ -163,7 +163,7 @@ async fn nothing_to_revoke_is_said() {
 }
 
 #[tokio::test]
-async fn what_is_no_target_is_pointed_at() {
+async fn a_wrong_target_is_pointed_at() {
     let site = site_with(0).await;
     let mut browser = site.signed_in(SCOPES).await;
     browser

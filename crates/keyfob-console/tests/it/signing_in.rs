@@ -21,7 +21,7 @@ async fn a_key_opens_a_session_that_is_listed_and_can_be_revoked() {
 }
 
 #[tokio::test]
-async fn a_session_falls_with_its_key() {
+async fn a_session_ends_with_its_key() {
     let site = Site::new();
     let mut browser = site.signed_in("keyfob:read").await;
     let key =
@@ -33,7 +33,7 @@ async fn a_session_falls_with_its_key() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_opens_nothing() {
+async fn a_text_that_is_no_key_opens_nothing() {
     let site = Site::new();
     let powerless = site.key("shop", "read").await;
     let session = site.issue(keyfob::Grant::new(Kind::Session).scope("keyfob:admin")).await;
@@ -88,7 +88,7 @@ async fn signing_out_revokes_the_session() {
 }
 
 #[tokio::test]
-async fn what_was_typed_when_a_session_ended_is_kept() {
+async fn a_form_that_a_session_did_not_outlive_is_kept() {
     let site = Site::new();
     let key = site.key("ops", "keyfob:read").await;
     let mut browser = site.browser();

@@ -32,7 +32,7 @@ async fn a_token_is_shown_with_its_state_history_and_family() {
         "The path that it took: active",
         "(this token)",
         &path(&child),
-        "falls with this token",
+        "is revoked with this token",
     ]);
     page.hides(&["/revoke\"", "/rotate\"", "Change…"]);
     browser.get(&path(&child)).await.shows(&[&path(&session), "(this token)"]);
@@ -53,7 +53,7 @@ async fn a_revoked_token_says_who_and_why() {
 }
 
 #[tokio::test]
-async fn what_was_refused_lately_is_counted_by_reason() {
+async fn recent_refusals_are_counted_by_reason() {
     let site = Site::new();
     let issued = site.issue(Grant::new(Kind::Session).audience("shop")).await;
     let demands = ValidationChain::new().allow_audience("bank");
@@ -107,7 +107,7 @@ async fn the_explanation_says_of_each_rule_whether_it_is_met() {
 }
 
 #[tokio::test]
-async fn what_is_no_demand_is_said_at_its_field() {
+async fn a_wrong_demand_is_shown_at_its_field() {
     let site = Site::new();
     let issued = site.issue(Grant::new(Kind::Access)).await;
     let mut browser = site.signed_in("keyfob:read").await;
@@ -121,7 +121,7 @@ async fn what_is_no_demand_is_said_at_its_field() {
 }
 
 #[tokio::test]
-async fn what_falls_with_a_token_is_shown_before_it_is_revoked() {
+async fn a_cascade_is_shown_before_a_token_is_revoked() {
     let site = Site::new();
     let session = site.issue(Grant::new(Kind::Session).subject("alice").scope("read")).await;
     let child = derived(&site, &session).await;
@@ -171,13 +171,13 @@ async fn many_tokens_fall_only_after_a_word_was_typed() {
 }
 
 #[tokio::test]
-async fn a_person_is_told_that_their_own_session_falls() {
+async fn a_page_says_that_the_own_session_falls() {
     let site = Site::new();
     let mut browser = site.signed_in("keyfob:admin").await;
     let keys = Filter::new().kind(Kind::ApiKey);
     let keys = site.manager.list(&keys, Paging::new(10)).await.unwrap();
     let revoke = format!("/console/tokens/{}/revoke", keys.tokens[0].id);
-    browser.get(&revoke).await.shows(&["Your own session falls with it"]);
+    browser.get(&revoke).await.shows(&["Your own session is revoked with it"]);
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ impl Authenticator {
             Ok(Err(error)) => return Err(Unauthenticated::Failed(error.into())),
             Err(error) => return Err(refused(error, method)),
         };
-        // A session of this service falls with the key that it was opened with. Other sessions are those
+        // A session of this service is revoked with the key that it was opened with. Other sessions are those
         // of applications.
         if token.kind == Kind::Session && token.parents().is_empty() {
             return Err(Unauthenticated::Refused(method));

@@ -88,7 +88,7 @@ async fn events_are_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn what_was_written_since_a_time_is_read() {
+async fn events_since_a_time_are_read() {
     let service = Service::start().await;
     let reader = reader(&service).await;
     let id = service.manager.issue(Grant::new(Kind::Access)).await.unwrap().token.id;
