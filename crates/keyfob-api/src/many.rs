@@ -7,6 +7,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::json::Object;
+
 /// The maximum number of bodies in one array.
 pub const MAX_ITEMS: usize = 1_000;
 
@@ -94,7 +96,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
-                bounded(items, MAX_ITEMS).map(OneOrMany::Many)
+                let objects = bounded(items, MAX_ITEMS)?;
+                Ok(OneOrMany::Many(objects.into_iter().map(|Object(body)| body).collect()))
             }
         }
 

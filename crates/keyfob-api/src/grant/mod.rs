@@ -142,7 +142,7 @@ impl GrantSpec {
     /// # Errors
     /// If the text is not such an object. The error contains no value of it.
     pub fn from_json(text: &str) -> Result<Self, InvalidJson> {
-        json::parse(text.as_bytes())
+        json::parse_object(text.as_bytes())
     }
 
     /// Builds the grant. Relative times count from `now`; `by` is recorded as the one who issues.

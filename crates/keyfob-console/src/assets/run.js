@@ -211,6 +211,7 @@ function list(section) {
   const heading = document.createElement("h2");
   heading.textContent = "Not over yet";
   const items = document.createElement("ul");
+  items.className = "choices";
   items.append(...runs.map((run) => {
     const item = document.createElement("li");
     const link = document.createElement("a");

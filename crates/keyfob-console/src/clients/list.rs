@@ -111,7 +111,7 @@ fn rows(keys: &[TokenBody], stats: Option<&StatsBody>) -> BTreeMap<String, Row> 
 
 fn find() -> Markup {
     html! {
-        form.filter method="get" action="/console/find/client" role="search" aria-label="Find a client" {
+        form.filter.narrow method="get" action="/console/find/client" role="search" aria-label="Find a client" {
             label.visually-hidden for="client" { "Client: the whole of its id" }
             input #client type="text" name="client" placeholder="client" required autocomplete="off"
                 autocapitalize="off" spellcheck="false" maxlength="256";

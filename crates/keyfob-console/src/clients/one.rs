@@ -49,7 +49,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         div.tools {
             @if visit.may("keyfob:revoke") {
                 a.button.danger href=(link("/console/revoke", &[("client", client.as_str())])) {
-                    "Revoke everything of " (text::short(client.as_str(), 40)) "…"
+                    span { "Revoke everything of " (text::short(client.as_str(), 40)) "…" }
                 }
             }
             a.button href=(link("/console/tokens", &[("filter", &filter)])) { "All tokens" }

@@ -263,3 +263,79 @@ fn sentence(message: &str) -> String {
     let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyfob_core::token::{Kind, Token};
+    use keyfob_core::{NameSet, TokenId};
+
+    fn answer(refusals: &[(&str, &str)]) -> ExplainAnswer {
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        let mut token = Token::new(TokenId::from_bytes([1; 16]), Kind::Access, now);
+        token.scopes = NameSet::from_names(["read".parse().unwrap()]).unwrap();
+        let refusals = refusals.iter().map(|(code, message)| RefusalBody {
+            code: (*code).to_owned(),
+            message: (*message).to_owned(),
+        });
+        let token = Some(TokenBody::of(&token, now));
+        ExplainAnswer { ok: false, token, secret: None, refusals: refusals.collect() }
+    }
+
+    fn asked(json: &str) -> ExplainBody {
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Returns what is demanded, with a `-` before it if it is not met.
+    fn found(asked: &ExplainBody, answer: &ExplainAnswer) -> Vec<String> {
+        let rules = rules(asked, answer, Timestamp::from_millis(1_795_000_060_000));
+        let sign = |rule: &Rule| if rule.refusal.is_some() { "-" } else { "" };
+        rules.iter().map(|rule| format!("{}{}", sign(rule), rule.demanded)).collect()
+    }
+
+    const LACKS: (&str, &str) = ("insufficient_scope", "token lacks scope: write");
+
+    #[test]
+    fn of_two_demands_about_scopes_the_one_that_is_not_met_is_named() {
+        let body = asked(r#"{"scopes":["read"],"any_scopes":["write","admin"]}"#);
+        assert_eq!(
+            found(&body, &answer(&[LACKS])),
+            [
+                "It has to be active.",
+                "It has to have the scopes read.",
+                "-It has to have one of the scopes admin or write.",
+            ]
+        );
+        let body = asked(r#"{"scopes":["write"],"any_scopes":["read"]}"#);
+        assert!(found(&body, &answer(&[LACKS]))[1].starts_with('-'));
+    }
+
+    #[test]
+    fn what_nobody_asked_for_comes_from_the_chain_or_a_rule() {
+        let body = asked(r#"{"scopes":["read"],"chain":"edge"}"#);
+        let met = found(&body, &answer(&[]));
+        assert_eq!(met[2], "It has to meet the chain edge of the server.");
+        let refused =
+            found(&body, &answer(&[LACKS, ("missing_claim", "token lacks the claim plan")]));
+        assert_eq!(refused[1], "It has to have the scopes read.");
+        assert_eq!(refused[2..], ["-It has to meet the chain edge of the server."; 2]);
+        let ruled = found(&asked("{}"), &answer(&[("account_closed", "account 4711 is closed")]));
+        assert_eq!(ruled[1], "-It has to meet the rules of the service.");
+    }
+
+    #[test]
+    fn a_claim_of_the_chain_is_not_taken_for_one_of_the_request() {
+        let body = asked(r#"{"claims":["seats"],"chain":"edge"}"#);
+        let refused = found(&body, &answer(&[("missing_claim", "token lacks the claim plan")]));
+        assert_eq!(refused[1], "It has to have the claims seats.");
+        assert!(refused[2].starts_with("-It has to meet the chain"));
+    }
+
+    #[test]
+    fn names_in_a_sentence_are_bounded() {
+        assert_eq!(listed(["a", "b", "c"].iter(), "or"), "a, b or c");
+        assert_eq!(listed(std::iter::once("a"), "or"), "a");
+        assert!(listed((0..64).map(|n| n.to_string()), "and").ends_with(" and 52 more"));
+        assert_eq!(sentence("token is unknown"), "Token is unknown.");
+    }
+}

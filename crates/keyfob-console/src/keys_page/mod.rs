@@ -34,7 +34,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     };
     let body = html! {
         h1 { "Sealing keys" }
-        p { "Records are encrypted under the active key before they reach the store. Older keys only read." }
+        p { "Records are encrypted under the active key before they reach the store. Older keys only open what lies under them." }
         @if let Some(resealed) = visit.query.text("resealed").and_then(|text| text.parse::<u64>().ok()) {
             p.done role="status" { span aria-hidden="true" { "✓ " } "Done: " (resealed) " records were sealed again, under the active key." }
         }
@@ -103,8 +103,8 @@ fn name(version: u16) -> String {
 
 fn state(state: KeyUse) -> Markup {
     let (sign, means) = match state {
-        KeyUse::Active => ("●", "seals and reads"),
-        KeyUse::Reading => ("○", "reads"),
+        KeyUse::Active => ("●", "seals and opens"),
+        KeyUse::Reading => ("○", "only opens"),
         KeyUse::Retired => ("◇", "the store takes no new records under it"),
         KeyUse::Missing => ("✕", "not in the ring of this server"),
         _ => ("", ""),

@@ -99,9 +99,9 @@ async fn ask(visit: &Visit, target: &Target, typed: &Typed) -> Result<Markup, Tr
         @if is_own {
             p.wrong { strong { "Your own session is among them." } " You would be signed out." }
         }
-        (shown(&sample, visit.now))
         (form(&count, target, typed))
         @if let Target::Filter(_) = target { (progress::view("revoke")) }
+        (shown(&sample, visit.now))
     })
 }
 

@@ -155,7 +155,7 @@ fn onward(target: &Target, revoked: &[TokenBody]) -> Markup {
     };
     html! {
         @if let Some(subject) = subject {
-            a.button href=(below("/console/subjects", &subject)) { "To the subject " (text::short(&subject, 40)) }
+            a.button href=(below("/console/subjects", &subject)) { span { "To the subject " (text::short(&subject, 40)) } }
         }
         @match target {
             Target::Client(client) => {

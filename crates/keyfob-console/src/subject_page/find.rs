@@ -67,10 +67,10 @@ pub(super) async fn unknown(visit: &Visit, subject: &Subject) -> Result<Markup, 
         p { strong { "There is no token of this subject." } " A subject is found by the whole of it, as it was issued." }
         @if !meant.is_empty() {
             p { "Did you mean:" }
-            ul { @for subject in &meant { li { a href=(address(subject)) { (text::short(subject, 80)) } } } }
+            ul.choices { @for subject in &meant { li { a href=(address(subject)) { (text::short(subject, 80)) } } } }
         } @else if !known.is_empty() {
             p { "Subjects look like this here:" }
-            ul {
+            ul.choices {
                 @for subject in known.iter().take(MAX_OFFERED) {
                     li { a href=(address(subject)) { (text::short(subject, 80)) } }
                 }

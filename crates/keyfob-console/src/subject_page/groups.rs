@@ -1,10 +1,12 @@
 //! Tokens of one subject by device, as a person would recognise them.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use keyfob_api::TokenBody;
-use keyfob_core::Timestamp;
+use keyfob_core::id::FamilyId;
+use keyfob_core::{Timestamp, TokenId};
 
 use crate::widget::device;
 
@@ -29,8 +31,9 @@ pub(super) struct Group<'a> {
 }
 
 impl Key {
-    fn of(token: &TokenBody) -> Self {
-        let metadata = &token.metadata;
+    /// Returns the key of a token. One without a device was minted from another, which may have one.
+    fn of(token: &TokenBody, known: &HashMap<TokenId, &TokenBody>) -> Self {
+        let metadata = &with_device(token, known).metadata;
         if let Some(id) = &metadata.device.id {
             return Self::Id(id.to_string());
         }
@@ -40,6 +43,29 @@ impl Key {
         }
         metadata.app.as_ref().map_or(Self::Unknown, |app| Self::App(app.to_string()))
     }
+}
+
+/// Returns the token itself if a device is known of it, or the nearest one that it was minted from.
+pub(super) fn with_device<'a>(
+    token: &'a TokenBody,
+    known: &HashMap<TokenId, &'a TokenBody>,
+) -> &'a TokenBody {
+    let has_device = |token: &TokenBody| {
+        let device = &token.metadata.device;
+        device.id.is_some() || device::name(device).is_some()
+    };
+    if has_device(token) {
+        return token;
+    }
+    let root = token.family.map(FamilyId::root);
+    let minted_from = token.ancestors.iter().rev().copied().chain(root);
+    let found = minted_from.filter_map(|id| known.get(&id).copied()).find(|it| has_device(it));
+    found.unwrap_or(token)
+}
+
+/// Returns tokens by their ids.
+pub(super) fn by_id(tokens: &[TokenBody]) -> HashMap<TokenId, &TokenBody> {
+    tokens.iter().map(|token| (token.id, token)).collect()
 }
 
 impl Group<'_> {
@@ -66,15 +92,16 @@ impl Group<'_> {
     }
 }
 
-/// Groups tokens by device: the one that was seen last comes first.
+/// Groups tokens by device: the one that was seen last comes first, and what has no device last.
 pub(super) fn by_device(tokens: &[TokenBody]) -> Vec<Group<'_>> {
+    let known = by_id(tokens);
     let mut groups: BTreeMap<Key, Vec<&TokenBody>> = BTreeMap::new();
     for token in tokens {
-        groups.entry(Key::of(token)).or_default().push(token);
+        groups.entry(Key::of(token, &known)).or_default().push(token);
     }
     let mut groups: Vec<_> =
         groups.into_iter().map(|(key, tokens)| Group { key, tokens }).collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.last_seen()));
+    groups.sort_by_key(|group| (group.key == Key::Unknown, Reverse(group.last_seen())));
     groups
 }
 
@@ -110,5 +137,21 @@ mod tests {
         assert_eq!(names, expected.map(|(name, count)| (name.to_owned(), count)));
         assert_eq!(groups[1].key, Key::Id("laptop-1".to_owned()));
         assert_eq!(groups[0].last_seen().as_millis(), 9);
+    }
+
+    #[test]
+    fn a_token_is_on_the_device_of_what_it_was_minted_from() {
+        let mut session = sample::token();
+        session.metadata.device.id = "laptop-1".parse().ok();
+        let mut minted = sample::token();
+        minted.id = TokenId::from_bytes([7; 16]);
+        minted.metadata.device.id = None;
+        minted.ancestors = vec![session.id];
+        let tokens = [&minted, &session].map(|token| TokenBody::of(token, token.issued_at));
+        let groups = by_device(&tokens);
+        assert_eq!((groups.len(), groups[0].tokens.len()), (1, 2));
+        // The other one is on another page.
+        let strangers = [&tokens[0]].map(Clone::clone);
+        assert_eq!(by_device(&strangers)[0].key, Key::Unknown);
     }
 }

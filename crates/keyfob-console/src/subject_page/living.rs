@@ -63,12 +63,9 @@ pub(super) fn table(page: &LivingPage, visit: &Visit, subject: &Subject) -> Mark
                 table.devices {
                     thead {
                         tr {
-                            th scope="col" { "Device or token" }
-                            th scope="col" { "Client" }
-                            th scope="col" { "Address" }
-                            th scope="col" { "Issued" }
-                            th scope="col" { "Last seen" }
-                            @if may_revoke { th scope="col" { span.visually-hidden { "Revoke" } } }
+                            @for title in ["Device or token", "Last seen", "Address", "Client", "Issued"] {
+                                th scope="col" { (title) }
+                            }
                         }
                     }
                     @for group in by_device(&page.tokens) { (rows(&group, visit.now, subject, may_revoke)) }
@@ -87,30 +84,31 @@ pub(super) fn table(page: &LivingPage, visit: &Visit, subject: &Subject) -> Mark
 
 fn rows(group: &Group<'_>, now: Timestamp, subject: &Subject, may_revoke: bool) -> Markup {
     let name = group.name();
+    let id = match &group.key {
+        Key::Id(id) if *id != name => Some(id),
+        _ => None,
+    };
     html! {
         tbody {
             tr.group {
                 th scope="rowgroup" {
                     (text::short(&name, 60))
-                    @if let Key::Id(id) = &group.key {
-                        @if *id != name { " " span.quiet { (text::short(id, 40)) } }
-                    }
-                }
-                td {}
-                td { (ip_address(group.address())) }
-                td {}
-                td { (time::ago(group.last_seen(), now)) }
-                @if may_revoke {
-                    td.number {
+                    @if let Some(id) = id { " " span.quiet { (text::short(id, 40)) } }
+                    @if may_revoke {
+                        " "
                         a.button.small.danger href=(revoke(group, subject)) {
-                            "Revoke device…"
+                            @if group.key == Key::Unknown { "Revoke these…" } @else { "Revoke device…" }
                             span.visually-hidden {
                                 " " (text::short(&name, 60))
-                                @if let Key::Id(id) = &group.key { " " (text::short(id, 40)) }
+                                @if let Some(id) = id { " " (text::short(id, 40)) }
                             }
                         }
                     }
                 }
+                td { (time::ago(group.last_seen(), now)) }
+                td { (ip_address(group.address())) }
+                td {}
+                td {}
             }
             @for token in &group.tokens { (row(token, now, may_revoke)) }
         }
@@ -120,22 +118,23 @@ fn rows(group: &Group<'_>, now: Timestamp, subject: &Subject, may_revoke: bool) 
 fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
     html! {
         tr data-state=(token.state.as_str()) {
-            td.member { (token::state(token.state)) " " (token::kind(token.kind)) " " (token::id(token.id)) }
-            td {
-                @if let Some(client) = &token.client {
-                    a href=(below("/console/clients", client.as_str())) { (text::short(client.as_str(), 40)) }
-                } @else { span.quiet { "–" } }
-            }
-            td { (ip_address(token.metadata.device.ip)) }
-            td { (time::ago(token.issued_at, now)) }
-            td { (time::ago_or(token.last_used, now, "never")) }
-            @if may_revoke {
-                td.number {
+            td.member {
+                (token::state(token.state)) " " (token::kind(token.kind)) " " (token::id(token.id))
+                @if may_revoke {
+                    " "
                     a.button.small href={ (token::address(token.id)) "/revoke" } {
                         "Revoke…" span.visually-hidden { " " (token.id) }
                     }
                 }
             }
+            td { (time::ago_or(token.last_used, now, "never")) }
+            td { (ip_address(token.metadata.device.ip)) }
+            td {
+                @if let Some(client) = &token.client {
+                    a href=(below("/console/clients", client.as_str())) { (text::short(client.as_str(), 40)) }
+                } @else { span.quiet { "–" } }
+            }
+            td { (time::ago(token.issued_at, now)) }
         }
     }
 }

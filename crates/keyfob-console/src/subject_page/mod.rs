@@ -79,7 +79,7 @@ fn tools(visit: &Visit, subject: &Subject) -> Markup {
         div.tools {
             @if visit.may("keyfob:revoke") {
                 a.button.danger href=(link("/console/revoke", &[("subject", subject.as_str())])) {
-                    "Revoke everything of " (text::short(subject.as_str(), 40)) "…"
+                    span { "Revoke everything of " (text::short(subject.as_str(), 40)) "…" }
                 }
             }
             a.button href="#why" { "Why was I logged out?" }

@@ -1,11 +1,12 @@
 //! "Why was I logged out?": revocations, ends and refusals in plain sentences, the newest first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use keyfob_api::{EventBody, TokenBody};
-use keyfob_core::{Timestamp, TokenState};
+use keyfob_core::{Timestamp, TokenId, TokenState};
 use maud::{Markup, html};
 
+use super::groups::{by_id, with_device};
 use crate::observations::code_of;
 use crate::widget::{device, text, time, token, words};
 
@@ -25,19 +26,22 @@ pub(super) struct Cause {
 
 /// Returns the causes, the newest first.
 pub(super) fn causes(tokens: &[TokenBody], seen: &[EventBody], now: Timestamp) -> Vec<Cause> {
-    let mut causes = revocations(tokens, now);
-    causes.extend(tokens.iter().filter_map(|token| end(token, now)));
-    causes.extend(refusals(tokens, seen, now));
+    let known = by_id(tokens);
+    let mut causes = revocations(tokens, &known, now);
+    causes.extend(tokens.iter().filter_map(|token| end(token, &known, now)));
+    causes.extend(refusals(&known, seen, now));
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.at));
     causes.truncate(MAX_SENTENCES);
     causes
 }
 
+type Known<'a> = HashMap<TokenId, &'a TokenBody>;
+
 /// What one revocation has ended.
 type Ended<'a> =
     BTreeMap<(Timestamp, String, Option<&'a str>, Option<&'a str>), Vec<&'a TokenBody>>;
 
-fn revocations(tokens: &[TokenBody], now: Timestamp) -> Vec<Cause> {
+fn revocations(tokens: &[TokenBody], known: &Known<'_>, now: Timestamp) -> Vec<Cause> {
     let mut ended = Ended::new();
     for token in tokens {
         let Some(revocation) = &token.revocation else { continue };
@@ -60,7 +64,7 @@ fn revocations(tokens: &[TokenBody], now: Timestamp) -> Vec<Cause> {
                 "Everything of the client " (client_of(&tokens)) " was revoked "
             },
             "all" => html! { "Every token of the store was revoked " },
-            _ => html! { (named(&tokens, "The")) " " (was(&tokens)) " revoked " },
+            _ => html! { (named(&tokens, known, "The")) " " (was(&tokens)) " revoked " },
         };
         let sentence = html! {
             (what) (time::ago(at, now))
@@ -68,7 +72,7 @@ fn revocations(tokens: &[TokenBody], now: Timestamp) -> Vec<Cause> {
             @if let Some(reason) = reason { ": " (words::reason(reason)) } @else { ", without a reason" }
             "."
             @if matches!(through.as_str(), "subject" | "client" | "all") {
-                " This ended " (named(&tokens, "the")) "."
+                " This ended " (named(&tokens, known, "the")) "."
             }
         };
         Cause { at, sentence }
@@ -82,10 +86,10 @@ fn client_of(tokens: &[&TokenBody]) -> Markup {
 }
 
 /// Names tokens as a person knows them. `article` begins the text.
-fn named(tokens: &[&TokenBody], article: &str) -> Markup {
+fn named(tokens: &[&TokenBody], known: &Known<'_>, article: &str) -> Markup {
     let mut names: BTreeMap<String, (usize, &TokenBody)> = BTreeMap::new();
     for token in tokens {
-        names.entry(name(token)).or_insert((0, token)).0 += 1;
+        names.entry(name(token, known)).or_insert((0, token)).0 += 1;
     }
     let more = names.len().saturating_sub(MAX_NAMED);
     html! {
@@ -107,17 +111,18 @@ fn was(tokens: &[&TokenBody]) -> &'static str {
 }
 
 /// Returns what a token is called, such as `session on Firefox on Windows`.
-fn name(token: &TokenBody) -> String {
+fn name(token: &TokenBody, known: &Known<'_>) -> String {
     let kind = device::kind(token.kind);
-    let id = || token.metadata.device.id.as_ref().map(ToString::to_string);
-    match device::name(&token.metadata.device).map(Into::into).or_else(id) {
+    let device = &with_device(token, known).metadata.device;
+    let id = || device.id.as_ref().map(ToString::to_string);
+    match device::name(device).map(Into::into).or_else(id) {
         Some(on) => format!("{kind} on {on}"),
         None => kind.to_owned(),
     }
 }
 
 /// Returns why a token ended by itself.
-fn end(token: &TokenBody, now: Timestamp) -> Option<Cause> {
+fn end(token: &TokenBody, known: &Known<'_>, now: Timestamp) -> Option<Cause> {
     let unused = token.idle_timeout.map(|idle| {
         let since = token.last_used.unwrap_or(token.issued_at);
         (since + idle, idle)
@@ -137,30 +142,29 @@ fn end(token: &TokenBody, now: Timestamp) -> Option<Cause> {
         ),
         TokenState::Pending | TokenState::Active | TokenState::Revoked => return None,
     };
-    let sentence = html! { (named(&[token], "The")) " ended " (time::ago(at, now)) (why) "." };
+    let sentence =
+        html! { (named(&[token], known, "The")) " ended " (time::ago(at, now)) (why) "." };
     Some(Cause { at, sentence })
 }
 
-fn refusals(tokens: &[TokenBody], seen: &[EventBody], now: Timestamp) -> Vec<Cause> {
-    let known: BTreeMap<String, &TokenBody> =
-        tokens.iter().map(|token| (token.id.to_string(), token)).collect();
-    let mut refused: BTreeMap<(&str, &str), (u64, Timestamp, &TokenBody)> = BTreeMap::new();
+fn refusals(known: &Known<'_>, seen: &[EventBody], now: Timestamp) -> Vec<Cause> {
+    let mut refused: BTreeMap<(TokenId, &str), (u64, Timestamp)> = BTreeMap::new();
     for event in seen {
         let Some(code) = code_of(event) else { continue };
         let about = event.subject.as_deref().unwrap_or_default();
-        let Some((about, token)) = known.get_key_value(about) else { continue };
-        let Ok(at) = event.time.parse::<Timestamp>() else { continue };
-        let entry = refused.entry((about, code)).or_insert((0, at, token));
+        let (Ok(about), Ok(at)) = (about.parse(), event.time.parse()) else { continue };
+        let entry = refused.entry((about, code)).or_insert((0, at));
         entry.0 += 1;
         entry.1 = entry.1.max(at);
     }
-    let causes = refused.into_iter().map(|((_, code), (count, at, token))| {
+    let causes = refused.into_iter().filter_map(|((about, code), (count, at))| {
+        let token = *known.get(&about)?;
         let sentence = html! {
-            (named(&[token], "The")) " was refused "
+            (named(&[token], known, "The")) " was refused "
             @if count > 1 { (count) " times, last " }
             (time::ago(at, now)) ", because " (because(code)) "."
         };
-        Cause { at, sentence }
+        Some(Cause { at, sentence })
     });
     causes.collect()
 }

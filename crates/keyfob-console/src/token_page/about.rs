@@ -8,8 +8,8 @@ use maud::{Markup, html};
 use crate::visit::{Viewer, Visit};
 use crate::widget::{text, token};
 
-/// How long the page waits for the size of a family.
-pub(super) const MAX_COUNTING: Duration = Duration::from_secs(3);
+/// How long a page waits for the size of a family.
+pub(super) const MAX_COUNTING: Duration = Duration::from_secs(2);
 
 /// The heading of every page about a token.
 pub(super) fn heading(token: &TokenBody) -> Markup {

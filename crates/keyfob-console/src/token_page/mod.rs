@@ -149,33 +149,17 @@ fn machine(token: &TokenBody, history: &[HistoryEntryBody], now: Timestamp) -> M
     }
 }
 
-/// What follows after the rest: the family, how large it is, and what was refused lately.
+/// What follows after the rest: the family, and what was refused lately.
 fn later(visit: Visit, token: TokenBody) -> impl Stream<Item = Markup> + Send + 'static {
+    #[derive(Clone, Copy)]
     enum Next {
         Family,
-        Count(String),
         Refused,
         End,
     }
     stream::unfold((Next::Family, visit, token), |(next, visit, token)| async move {
         let (piece, next) = match next {
-            Next::Family => match family::read(&visit.api, &token).await {
-                Ok(family) => {
-                    let (tree, is_cut) = family::tree(&family, &token, visit.now);
-                    let filter = family::filter(family.id);
-                    (
-                        family_section(&tree),
-                        if is_cut { Next::Count(filter) } else { Next::Refused },
-                    )
-                }
-                Err(error) => (family_section(&failed(&Trouble::from(error))), Next::Refused),
-            },
-            Next::Count(filter) => {
-                let query = ListQuery::new(&filter);
-                let counted = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await;
-                let count = counted.ok().and_then(Result::ok).map(|counted| counted.count);
-                (rest_of_family(count, &filter), Next::Refused)
-            }
+            Next::Family => (family_section(&visit, &token).await, Next::Refused),
             Next::Refused if visit.may("keyfob:events") => {
                 (refused::section(&visit, &token).await, Next::End)
             }
@@ -185,7 +169,16 @@ fn later(visit: Visit, token: TokenBody) -> impl Stream<Item = Markup> + Send + 
     })
 }
 
-fn family_section(content: &Markup) -> Markup {
+async fn family_section(visit: &Visit, token: &TokenBody) -> Markup {
+    let content = match family::read(&visit.api, token).await {
+        Ok(family) => {
+            let (tree, is_cut) = family::tree(&family, token, visit.now);
+            let filter = family::filter(family.id);
+            let rest = if is_cut { Some(rest_of_family(visit, &filter).await) } else { None };
+            html! { (tree) @if let Some(rest) = rest { (rest) } }
+        }
+        Err(error) => failed(&Trouble::from(error)),
+    };
     html! {
         section.card aria-labelledby="family" {
             h2 #family { "Family" }
@@ -194,12 +187,15 @@ fn family_section(content: &Markup) -> Markup {
     }
 }
 
-fn rest_of_family(count: Option<u64>, filter: &str) -> Markup {
+/// Says how large a family is of which not all is drawn.
+async fn rest_of_family(visit: &Visit, filter: &str) -> Markup {
+    let query = ListQuery::new(filter);
+    let counted = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await;
     html! {
-        p.after {
+        p {
             "Not all members are drawn. "
-            @match count {
-                Some(count) => { "The family has " (count) " tokens: " }
+            @match counted.ok().and_then(Result::ok) {
+                Some(counted) => { "The family has " (counted.count) " tokens: " }
                 None => { "How many there are is not known: " }
             }
             a href=(link("/console/tokens", &[("filter", filter)])) { "list all of them" } "."

@@ -1,5 +1,6 @@
 //! What a token is, as a list of facts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use keyfob_api::TokenBody;
@@ -47,7 +48,7 @@ pub(crate) fn metadata(token: &TokenBody) -> Markup {
     let labels: Vec<_> = labels.map(|(key, value)| format!("{key}={value}")).collect();
     html! {
         dl.facts {
-            @if let Some(name) = device::name(device).filter(|_| device.user_agent.is_some()) {
+            @if let Some(name) = known_name(token) {
                 (fact("Looks like", text::value(&name)))
             }
             @for (name, value) in texts {
@@ -58,6 +59,13 @@ pub(crate) fn metadata(token: &TokenBody) -> Markup {
             (fact("Tags", names(metadata.tags.iter().map(|tag| tag.as_str()), "none")))
         }
     }
+}
+
+/// Returns what a device is called, if its user agent is one that is known.
+fn known_name(token: &TokenBody) -> Option<Cow<'_, str>> {
+    let device = &token.metadata.device;
+    let agent = device.user_agent.as_ref()?;
+    device::name(device).filter(|name| name != agent.as_str())
 }
 
 /// Shows the claims of a token, each as its JSON. Returns nothing if there are none.

@@ -2,7 +2,7 @@
 
 use keyfob::filter::{FilterBindings, FilterError};
 use keyfob::{Error, Filter, InvalidValue, Timestamp, TokenId};
-use keyfob_api::json;
+use keyfob_api::{OneOrMany, json};
 use serde::de::DeserializeOwned;
 
 use super::parameters::{BIND, FILTER, TOKEN_ID};
@@ -10,8 +10,14 @@ use crate::call::Call;
 use crate::query::Query;
 use crate::respond::failure::Failure;
 
-/// Reads the body.
+/// Reads the body, which is an object.
 pub(super) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
+    json::parse_object(&call.body)
+        .map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))
+}
+
+/// Reads the body, which is an object, or an array of objects.
+pub(super) fn one_or_many<T: DeserializeOwned>(call: &Call) -> Result<OneOrMany<T>, Failure> {
     json::parse(&call.body).map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))
 }
 

@@ -6,10 +6,10 @@ use futures_util::StreamExt as _;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use keyfob::{Grant, Issued, Timestamp};
-use keyfob_api::{GrantSpec, IssueOutcome, OneOrMany, RefusalBody};
+use keyfob_api::{GrantSpec, IssueOutcome, RefusalBody};
 
 use super::idempotency;
-use super::input::body;
+use super::input::one_or_many;
 use super::view::issued_body;
 use crate::access::bounds::{self, HandedOut};
 use crate::access::caller::Caller;
@@ -20,7 +20,7 @@ use crate::respond::json::{self, Answer};
 /// Answers `POST /v1/tokens`.
 pub(crate) async fn handle(call: Call) -> Answer {
     let key = idempotency::key(&call)?;
-    let (specs, is_array) = body::<OneOrMany<GrantSpec>>(&call)?.into_vec();
+    let (specs, is_array) = one_or_many::<GrantSpec>(&call)?.into_vec();
     let now = call.manager().now();
     let mut grants = Vec::with_capacity(specs.len());
     for (position, spec) in specs.into_iter().enumerate() {

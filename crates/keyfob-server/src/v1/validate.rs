@@ -11,7 +11,7 @@ use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token};
 use keyfob_api::{OneOf, OneOrMany, SecretBody, ValidateAnswer, ValidateBody};
 use serde::Serialize;
 
-use super::input::body;
+use super::input::one_or_many;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::bodies::{self, limit_status};
@@ -35,7 +35,7 @@ enum Verdict {
 /// If the store cannot tell about one bearer token, the whole answer is an error: a verdict is never
 /// a guess.
 pub(crate) async fn handle(call: Call) -> Answer {
-    match body::<OneOrMany<ValidateBody>>(&call)? {
+    match one_or_many::<ValidateBody>(&call)? {
         OneOrMany::One(one) => {
             let verdict = verdict(&call, &one).await?;
             json::ok(&answer(&call, &verdict))
