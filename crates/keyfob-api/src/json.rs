@@ -79,7 +79,7 @@ mod tests {
     fn an_array_of_members_is_no_object() {
         assert!(parse_object::<OpenSessionBody>(b"{}").is_ok());
         let refused = parse_object::<OpenSessionBody>(b"[null, null]").unwrap_err();
-        assert_eq!(refused.to_string(), "expected an object at column 1");
+        assert_eq!(refused.to_string(), "expected an object at column 0");
         assert!(parse::<OneOrMany<GrantSpec>>(br#"[{"subject":"alice"}]"#).is_ok());
         assert!(parse::<OneOrMany<GrantSpec>>(br#"[["access"]]"#).is_err());
     }
