@@ -8,7 +8,7 @@ use keyfob_core::text::Subject;
 use keyfob_core::{Filter, Timestamp};
 use maud::{Markup, html};
 
-use super::groups::{Group, Key, by_device};
+use super::groups::{Group, Key, by_device, last_seen};
 use crate::fields::{below, link};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -126,7 +126,7 @@ fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
                     }
                 }
             }
-            td { (time::ago_or(token.last_used, now, "never")) }
+            td { (time::ago(last_seen(token), now)) }
             td { (address(token.metadata.device.ip)) }
             td {
                 @if let Some(client) = &token.client {
