@@ -13,6 +13,8 @@
 //! | `data-run-total` | how much there is to do, if it is known |
 //! | `data-run-then` | the page to show after the last line |
 //!
+//! While a run shows, elements with `data-run-before` are hidden: what was so before it.
+//!
 //! A run that is not over is kept in the browser: the fields of the form, with the `filter` and the
 //! `resume` of the last line, and the numbers. `Resume` sends the form again with them. An element with
 //! `data-runs` lists the runs of its kind that are not over: see [`unfinished`].
@@ -143,7 +145,7 @@ pub(crate) fn view(kind: &str) -> Markup {
                 button.primary type="button" data-run-resume hidden { "Resume" }
                 button type="button" data-run-forget hidden { "Leave it unfinished" }
             }
-            p.quiet { "If you leave this page, the run stops after the page that it is in. You can resume it here." }
+            p.quiet { "If you leave, the run stops soon, and nothing is lost: open this page again to resume it." }
         }
     }
 }

@@ -72,6 +72,7 @@ function drive(form) {
   function show() {
     view.hidden = false;
     form.hidden = true;
+    if (request) for (const before of document.querySelectorAll("[data-run-before]")) before.hidden = true;
     shown.textContent = numbers(run);
     if (run.total) {
       bar.max = run.total;

@@ -95,13 +95,13 @@ async fn ask(visit: &Visit, target: &Target, typed: &Typed) -> Result<Markup, Tr
         return Ok(nothing(target));
     }
     Ok(html! {
-        (summary(&count, target))
+        div data-run-before { (summary(&count, target)) }
         @if is_own {
             p.wrong { strong { "Your own session is among them." } " You would be signed out." }
         }
         (form(&count, target, typed))
         @if let Target::Filter(_) = target { (progress::view("revoke")) }
-        (shown(&sample, visit.now))
+        div data-run-before { (shown(&sample, visit.now)) }
     })
 }
 
@@ -140,7 +140,7 @@ fn summary(count: &Count, target: &Target) -> Markup {
                 }
                 Target::Tokens(_) => "Tokens that were minted from them end too.",
             }
-            " Nobody can take a revocation back."
+            " A revocation is final."
         }
     }
 }

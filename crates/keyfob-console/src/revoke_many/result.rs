@@ -10,9 +10,9 @@ use maud::{Markup, html};
 
 use super::found::{self, Count, Sample};
 use super::target::Target;
+use super::tell::LastRevocation;
 use super::{start, tell, tokens_table};
 use crate::fields::below;
-use crate::progress;
 use crate::reply::Answer;
 use crate::reply::Page;
 use crate::shell::Section;
@@ -47,27 +47,31 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         _ => found::living(&visit.api, &target, SHOWN).await.unwrap_or_default(),
     };
     let run = visit.query.text("revoked").and_then(|text| text.parse::<u64>().ok());
-    let last = newest(&revoked.tokens);
+    let last = LastRevocation::of(&revoked.tokens);
+    let is_done = last.is_some() && matches!(alive, Count::Exactly(0));
     let body = html! {
-        h1 { "Revoked: " (target.named()) }
+        h1 { @if is_done { "Revoked: " } @else { "Check: " } (target.named()) }
         (proof(&target, &alive, &visit))
-        @if let Some(count) = run {
-            p { "The run that led here has revoked " strong { (count) } " tokens." }
+        @if let Some(last) = &last {
+            (who(last.revocation, run, visit.now))
+        } @else {
+            p { "Among the tokens that were read, none is revoked." }
         }
-        @if let Some(last) = last { (who(last, visit.now)) }
-        (propagation(last))
         @if !left.tokens.is_empty() {
             h2 { "Still alive" @if left.more { ": the first " (left.tokens.len()) } }
-            p {
-                "If they were issued after the revocation, somebody still signs in: lock the account or the client \
-                 first, and revoke again."
+            @if last.is_some() {
+                p {
+                    "If they were issued after the revocation, somebody still signs in: lock the account or the \
+                     client first, and revoke again."
+                }
             }
             (tokens_table::show(&left.tokens, visit.now))
         }
-        h2 { "Tell the user" }
-        (copyable(&tell::sentence(&target, &revoked.tokens, last)))
+        @if let Some(last) = &last {
+            h2 { "Tell the user" }
+            (copyable(&last.sentence()))
+        }
         (what(&revoked, visit.now))
-        (progress::unfinished("revoke"))
         div.actions { (onward(&target, &revoked.tokens)) }
     };
     let mut page = Page::new(Section::Tokens, "Revoked", body);
@@ -79,11 +83,6 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         page = page.call(call.command(words));
     }
     Ok(page.into())
-}
-
-/// Returns the last revocation among these tokens.
-fn newest(tokens: &[TokenBody]) -> Option<&RevocationBody> {
-    tokens.iter().filter_map(|token| token.revocation.as_ref()).max_by_key(|it| it.at)
 }
 
 fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {
@@ -98,9 +97,7 @@ fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {
                 },
                 Count::Unknown(why) => p.wrong { "The check failed: " (text::visible(why)) "." },
             }
-            p {
-                "Counted in the store at " time datetime=(visit.now) { (clock(visit.now)) } "."
-            }
+            p { "Counted in the store on " time datetime=(visit.now) { (tell::moment(visit.now, true)) } "." }
             div.actions {
                 a.button href=(target.address("/console/revoke/done")) { "Check again" }
                 @if !matches!(alive, Count::Exactly(0)) {
@@ -111,26 +108,22 @@ fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {
     }
 }
 
-fn who(last: &RevocationBody, now: Timestamp) -> Markup {
+/// Says who revoked it, and since when it is refused everywhere: what a revocation that has returned
+/// promises.
+fn who(last: &RevocationBody, run: Option<u64>, now: Timestamp) -> Markup {
     html! {
         p {
             "Revoked " (time::ago(last.at, now))
             @if let Some(by) = &last.by { " by " (text::bdi(by.as_str())) }
             @if let Some(reason) = &last.reason { ": " (text::bdi(reason.as_str())) }
             "."
+            @if let Some(count) = run { " The run has ended " strong { (count) } " tokens." }
         }
-    }
-}
-
-/// Says since when it is refused everywhere: what a revocation that has returned promises.
-fn propagation(last: Option<&RevocationBody>) -> Markup {
-    html! {
         p {
-            "The revocation is stored"
-            @if let Some(last) = last { " since " time datetime=(last.at) { (clock(last.at)) } }
-            ". Every server of this store refuses these tokens at the latest after the max staleness: 250 ms, unless \
-             you have set another. That is so also for a server whose connection is broken: without a proof that \
-             it has missed nothing, it asks the store, or refuses."
+            "It is in the store since " time datetime=(last.at) { (tell::moment(last.at, true)) } ". Every server of \
+             this store refuses these tokens at the latest 250 ms after that, its max staleness, unless you have \
+             set another. A server that is cut off from the store refuses them too: it cannot prove that it has \
+             missed nothing."
         }
     }
 }
@@ -151,7 +144,7 @@ fn what(revoked: &Sample, now: Timestamp) -> Markup {
 fn onward(target: &Target, revoked: &[TokenBody]) -> Markup {
     let subject = match target {
         Target::Subject(subject) => Some(subject.as_str().to_owned()),
-        _ => tell::one_subject(revoked).map(str::to_owned),
+        _ => tell::one_subject(&revoked.iter().collect::<Vec<_>>()).map(str::to_owned),
     };
     html! {
         @if let Some(subject) = subject {
@@ -165,9 +158,4 @@ fn onward(target: &Target, revoked: &[TokenBody]) -> Markup {
             Target::Subject(_) | Target::Tokens(_) => {},
         }
     }
-}
-
-/// Returns the time of a moment as people read it.
-fn clock(at: Timestamp) -> String {
-    tell::moment(at, true)
 }

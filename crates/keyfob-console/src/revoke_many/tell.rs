@@ -5,58 +5,79 @@ use std::collections::BTreeSet;
 use keyfob_api::{RevocationBody, TokenBody};
 use keyfob_core::{Kind, Timestamp};
 
-use super::target::Target;
 use crate::widget::device;
 use crate::widget::text::visible;
 
 /// How many devices are named.
 const MAX_DEVICES: usize = 3;
 
-/// Returns the sentence. Nothing in it is invisible.
-pub(super) fn sentence(
-    target: &Target,
-    revoked: &[TokenBody],
-    last: Option<&RevocationBody>,
-) -> String {
-    let when = last.map_or_else(String::new, |last| format!(" on {}", moment(last.at, false)));
-    let reason = last.and_then(|last| last.reason.as_ref());
-    let reason = reason.map_or_else(String::new, |reason| format!(" Reason: {reason}."));
-    let text = match target {
-        Target::Client(client) => format!(
-            "All keys and tokens of {client} were revoked{when}.{reason} They are no longer accepted anywhere. \
-             Please ask for a new key."
-        ),
-        Target::Subject(_) => format!(
-            "All your sessions were ended{when}.{reason} They are no longer accepted anywhere. Please sign in \
-             again."
-        ),
-        Target::Filter(_) | Target::Tokens(_) => {
-            let what = what(revoked);
-            format!(
-                "{what} ended{when}.{reason} It is no longer accepted anywhere. Please sign in again."
-            )
-        }
-    };
-    visible(&text).into_owned()
+/// The last revocation among some tokens, and those that it ended.
+#[derive(Debug)]
+pub(super) struct LastRevocation<'a> {
+    pub(super) revocation: &'a RevocationBody,
+    tokens: Vec<&'a TokenBody>,
 }
 
-fn what(revoked: &[TokenBody]) -> String {
-    if revoked.iter().any(|token| token.kind == Kind::ApiKey) {
-        return "Your access was".to_owned();
+impl<'a> LastRevocation<'a> {
+    pub(super) fn of(tokens: &'a [TokenBody]) -> Option<Self> {
+        let revocations = tokens.iter().filter_map(|token| token.revocation.as_ref());
+        let revocation = revocations.max_by_key(|it| it.at)?;
+        // A run revokes one after the other, for one reason.
+        let is_same = |other: &RevocationBody| {
+            (other.by.as_ref(), other.reason.as_ref())
+                == (revocation.by.as_ref(), revocation.reason.as_ref())
+        };
+        let ended = tokens.iter().filter(|token| token.revocation.as_ref().is_some_and(is_same));
+        Some(Self { revocation, tokens: ended.collect() })
     }
-    let names: BTreeSet<_> =
-        revoked.iter().filter_map(|token| device::name(&token.metadata.device)).collect();
-    match names.len() {
-        1..=MAX_DEVICES if one_subject(revoked).is_some() => {
-            let names: Vec<_> = names.iter().map(|name| format!("on {name}")).collect();
-            format!("Your session {} was", names.join(" and "))
+
+    /// Returns the sentence. Nothing in it is invisible.
+    pub(super) fn sentence(&self) -> String {
+        let what = match self.revocation.through.as_str() {
+            "subject" => "All your sessions were".to_owned(),
+            "client" => match self.tokens.iter().find_map(|token| token.client.as_ref()) {
+                Some(client) => format!("All keys and tokens of {client} were"),
+                None => "All your keys and tokens were".to_owned(),
+            },
+            "all" => "The sessions of all users were".to_owned(),
+            _ => self.what(),
+        };
+        let verb = if self.is_about_keys() { "revoked" } else { "ended" };
+        let next = match self.is_about_keys() {
+            true => "Please ask for a new key.",
+            false => "Please sign in again.",
+        };
+        let when = moment(self.revocation.at, false);
+        let reason = self.revocation.reason.as_ref();
+        let reason = reason.map_or_else(String::new, |reason| format!(" Reason: {reason}."));
+        let text =
+            format!("{what} {verb} on {when}.{reason} Nothing accepts this any more. {next}");
+        visible(&text).into_owned()
+    }
+
+    fn is_about_keys(&self) -> bool {
+        self.revocation.through == "client"
+            || self.tokens.iter().any(|token| token.kind == Kind::ApiKey)
+    }
+
+    fn what(&self) -> String {
+        if self.is_about_keys() {
+            return "Your key was".to_owned();
         }
-        _ => "Your session was".to_owned(),
+        let devices = self.tokens.iter().filter_map(|token| device::name(&token.metadata.device));
+        let devices: BTreeSet<_> = devices.collect();
+        match devices.len() {
+            1..=MAX_DEVICES if one_subject(&self.tokens).is_some() => {
+                let devices: Vec<_> = devices.iter().map(|name| format!("on {name}")).collect();
+                format!("Your session {} was", devices.join(" and "))
+            }
+            _ => "Your session was".to_owned(),
+        }
     }
 }
 
 /// Returns the subject, if all tokens have the same.
-pub(super) fn one_subject(tokens: &[TokenBody]) -> Option<&str> {
+pub(super) fn one_subject<'a>(tokens: &[&'a TokenBody]) -> Option<&'a str> {
     let mut subjects = tokens.iter().map(|token| token.subject.as_ref().map(|it| it.as_str()));
     let first = subjects.next()??;
     subjects.all(|subject| subject == Some(first)).then_some(first)
@@ -73,41 +94,54 @@ pub(super) fn moment(at: Timestamp, with_seconds: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyfob_core::token::{Revocation, RevocationScope, sample};
+    use keyfob_core::token::{Revocation, RevocationScope, Token, sample};
 
-    fn revocation() -> RevocationBody {
-        RevocationBody::from(&Revocation {
+    fn told(through: RevocationScope, change: impl FnOnce(&mut Token)) -> String {
+        let mut token = sample::token();
+        token.kind = Kind::Session;
+        token.revocation = Some(Revocation {
             at: Timestamp::from_millis(1_795_000_000_000),
             reason: "laptop stolen".parse().ok(),
             by: None,
-            through: RevocationScope::Subject,
-        })
+            through,
+        });
+        change(&mut token);
+        let tokens = [TokenBody::of(&token, token.issued_at)];
+        LastRevocation::of(&tokens).unwrap().sentence()
     }
 
     #[test]
     fn a_user_reads_what_was_ended_when_and_why() {
-        let subject = Target::Subject("4711".parse().unwrap());
         assert_eq!(
-            sentence(&subject, &[], Some(&revocation())),
-            "All your sessions were ended on 2026-11-18 at 11:06 UTC. Reason: laptop stolen. They are no longer \
-             accepted anywhere. Please sign in again."
+            told(RevocationScope::Subject, |_| {}),
+            "All your sessions were ended on 2026-11-18 at 11:06 UTC. Reason: laptop stolen. Nothing accepts this \
+             any more. Please sign in again."
         );
     }
 
     #[test]
     fn a_device_is_named_as_the_user_knows_it() {
-        let mut token = sample::token();
-        token.metadata.device.user_agent =
-            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".parse().ok();
-        let token = TokenBody::of(&token, token.issued_at);
-        let target = Target::Filter("device:a".to_owned());
-        let told = sentence(&target, &[token.clone(), token], None);
-        assert!(told.starts_with("Your session on Firefox on Linux was ended."), "{told}");
+        let told = told(RevocationScope::Token, |token| {
+            token.metadata.device.user_agent =
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+                    .parse()
+                    .ok();
+        });
+        assert!(told.starts_with("Your session on Firefox on Linux was ended on"), "{told}");
     }
 
     #[test]
-    fn nothing_in_the_sentence_is_invisible() {
-        let target = Target::Client("a\u{202e}b".parse().unwrap());
-        assert!(sentence(&target, &[], None).contains(r"a\u{202e}b"));
+    fn a_client_reads_that_it_needs_a_new_key() {
+        let told = told(RevocationScope::Client, |token| {
+            token.client = "a\u{202e}b".parse().ok();
+        });
+        assert!(told.starts_with(r"All keys and tokens of a\u{202e}b were revoked"), "{told}");
+        assert!(told.ends_with("Please ask for a new key."), "{told}");
+    }
+
+    #[test]
+    fn what_is_not_revoked_tells_nothing() {
+        let token = TokenBody::of(&sample::token(), Timestamp::default());
+        assert!(LastRevocation::of(&[token]).is_none());
     }
 }

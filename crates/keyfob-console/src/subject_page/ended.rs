@@ -6,7 +6,7 @@ use keyfob_core::Filter;
 use keyfob_core::text::Subject;
 use maud::{Markup, html};
 
-use super::{find, why};
+use super::why;
 use crate::observations::{self, Recent, code_of};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -15,13 +15,10 @@ use crate::widget::text;
 /// How many tokens are read, the newest first.
 const READ: usize = 1_000;
 
-/// Shows why sessions ended, or which other subject may be meant.
+/// Shows why sessions ended.
 pub(super) async fn section(visit: &Visit, subject: &Subject) -> Result<Markup, Trouble> {
     let query = ListQuery::new(Filter::new().subject(subject.clone()).to_string()).limit(READ);
     let page = visit.api.list(&query).await?;
-    if page.tokens.is_empty() && page.next.is_none() {
-        return find::unknown(visit, subject).await;
-    }
     let may_see = visit.may("keyfob:events");
     let seen = if may_see { refusals(visit, &page.tokens).await? } else { Recent::default() };
     let causes = why::causes(&page.tokens, &seen.events, visit.now);

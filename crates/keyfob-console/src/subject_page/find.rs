@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use keyfob_client::ListQuery;
 use keyfob_core::Filter;
 use keyfob_core::text::Subject;
-use maud::{Markup, html};
+use maud::html;
 
-use super::address::address;
+use super::about::{address, heading};
 use crate::reply::Answer;
 use crate::reply::{Page, Reply};
 use crate::shell::Section;
@@ -44,8 +44,15 @@ pub(crate) async fn find(visit: Visit) -> Answer {
     }
 }
 
+/// Returns whether there is a token of a subject, in any state.
+pub(super) async fn is_known(visit: &Visit, subject: &Subject) -> Result<bool, Trouble> {
+    let filter = Filter::new().subject(subject.clone()).to_string();
+    let page = visit.api.list(&ListQuery::new(filter).limit(1)).await?;
+    Ok(!page.tokens.is_empty() || page.next.is_some() || !page.missing_lanes.is_empty())
+}
+
 /// Shows that there is no such subject, and which others may be meant.
-pub(super) async fn unknown(visit: &Visit, subject: &Subject) -> Result<Markup, Trouble> {
+pub(super) async fn unknown(visit: &Visit, subject: &Subject) -> Answer {
     let newest = visit.api.list(&ListQuery::new("").limit(READ)).await?;
     let known: BTreeSet<String> = newest
         .tokens
@@ -63,7 +70,8 @@ pub(super) async fn unknown(visit: &Visit, subject: &Subject) -> Result<Markup, 
         candidates.iter().zip(exists).filter(|(_, exists)| *exists).map(|(it, _)| it).collect();
     let command =
         format!("keyfob list {}", quoted(&Filter::new().subject(subject.clone()).to_string()));
-    Ok(html! {
+    let body = html! {
+        (heading(subject))
         p { strong { "There is no token of this subject." } " A subject is found by the whole of it, as it was issued." }
         @if !meant.is_empty() {
             p { "Did you mean:" }
@@ -78,7 +86,8 @@ pub(super) async fn unknown(visit: &Visit, subject: &Subject) -> Result<Markup, 
         }
         p { "From a shell:" }
         (copyable(&command))
-    })
+    };
+    Ok(Page::new(Section::Tokens, "No such subject", body).into())
 }
 
 /// Returns the subjects that may be meant: known ones that contain what was typed, and those that have it

@@ -80,16 +80,20 @@ impl Group<'_> {
         }
     }
 
-    /// Returns when one of its tokens was last used, or issued.
+    /// Returns when one of its tokens was last seen.
     pub(super) fn last_seen(&self) -> Timestamp {
-        let seen = |token: &&TokenBody| token.last_used.unwrap_or(token.issued_at);
-        self.tokens.iter().map(seen).max().unwrap_or_default()
+        self.tokens.iter().map(|token| last_seen(token)).max().unwrap_or_default()
     }
 
     /// Returns the address that the newest token was issued to.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.tokens.iter().find_map(|token| token.metadata.device.ip)
     }
+}
+
+/// Returns when a token was last used, or issued.
+pub(super) fn last_seen(token: &TokenBody) -> Timestamp {
+    token.last_used.unwrap_or(token.issued_at)
 }
 
 /// Groups tokens by device: the one that was seen last comes first, and what has no device last.

@@ -8,8 +8,8 @@ use keyfob_core::text::Subject;
 use keyfob_core::{Filter, Timestamp};
 use maud::{Markup, html};
 
-use super::address::address;
-use super::groups::{Group, Key, by_device};
+use super::about::address;
+use super::groups::{Group, Key, by_device, last_seen};
 use crate::fields::{below, link};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -127,7 +127,7 @@ fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
                     }
                 }
             }
-            td { (time::ago_or(token.last_used, now, "never")) }
+            td { (time::ago(last_seen(token), now)) }
             td { (ip_address(token.metadata.device.ip)) }
             td {
                 @if let Some(client) = &token.client {

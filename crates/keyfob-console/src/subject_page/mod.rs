@@ -1,10 +1,11 @@
 //! One subject: its devices and sessions as a person would recognise them, and why one ended.
 
-mod address;
+mod about;
 mod ended;
 mod find;
 mod groups;
 mod living;
+mod naming;
 mod why;
 
 pub(crate) use find::find;
@@ -14,6 +15,8 @@ use keyfob_client::ListQuery;
 use keyfob_core::text::Subject;
 use keyfob_core::{Filter, TokenState};
 use maud::{Markup, html};
+
+use about::heading;
 
 use crate::fields::link;
 use crate::reply::Answer;
@@ -41,9 +44,12 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let (page, count) =
         join(living::page(&visit.api, &living, cursor.clone()), count(&visit, &subject)).await;
     let page = page?;
+    if page.tokens.is_empty() && page.next.is_none() && !find::is_known(&visit, &subject).await? {
+        return find::unknown(&visit, &subject).await;
+    }
     let body = html! {
-        h1 { "Subject " (text::short(subject.as_str(), 80)) }
-        (tools(&visit, &subject))
+        (heading(&subject))
+        (tools(&visit, &subject, count))
         (summary(count, &page, cursor.is_some()))
         (living::table(&page, &visit, &subject))
         section #why aria-labelledby="why-title" {
@@ -73,11 +79,11 @@ async fn count(visit: &Visit, subject: &Subject) -> Option<u64> {
     Some(counted.ok()?.ok()?.count)
 }
 
-fn tools(visit: &Visit, subject: &Subject) -> Markup {
+fn tools(visit: &Visit, subject: &Subject, count: Option<u64>) -> Markup {
     let all = Filter::new().subject(subject.clone()).to_string();
     html! {
         div.tools {
-            @if visit.may("keyfob:revoke") {
+            @if visit.may("keyfob:revoke") && count != Some(0) {
                 a.button.danger href=(link("/console/revoke", &[("subject", subject.as_str())])) {
                     span { "Revoke everything of " (text::short(subject.as_str(), 40)) "…" }
                 }

@@ -1,19 +1,20 @@
 //! "Why was I logged out?": revocations, ends and refusals in plain sentences, the newest first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use keyfob_api::{EventBody, TokenBody};
+use keyfob_api::{EventBody, RevocationBody, TokenBody};
 use keyfob_core::{Timestamp, TokenId, TokenState};
 use maud::{Markup, html};
 
-use super::groups::{by_id, with_device};
+use super::groups::by_id;
+use super::naming::{Known, Named};
 use crate::observations::code_of;
-use crate::widget::{device, text, time, token, words};
+use crate::widget::{text, time, words};
 
 /// How many sentences are shown.
 const MAX_SENTENCES: usize = 20;
-/// How many tokens one sentence names.
-const MAX_NAMED: usize = 3;
+/// How far apart revocations of one run may be, in milliseconds.
+const MAX_RUN_GAP_MS: u64 = 10_000;
 /// The reason of a revocation that nobody notices: a refresh replaced the token.
 const SUPERSEDED: &str = "superseded by a rotation";
 
@@ -35,47 +36,71 @@ pub(super) fn causes(tokens: &[TokenBody], seen: &[EventBody], now: Timestamp) -
     causes
 }
 
-type Known<'a> = HashMap<TokenId, &'a TokenBody>;
+/// Tokens that one revocation has ended, or one run of revocations.
+struct Ended<'a> {
+    /// When the last of them ended.
+    at: Timestamp,
+    revocation: &'a RevocationBody,
+    tokens: Vec<&'a TokenBody>,
+}
 
-/// What one revocation has ended.
-type Ended<'a> =
-    BTreeMap<(Timestamp, String, Option<&'a str>, Option<&'a str>), Vec<&'a TokenBody>>;
+impl Ended<'_> {
+    /// Returns whether a revocation is the same one, or of the same run.
+    fn is_same(&self, other: &RevocationBody) -> bool {
+        let scope = |revocation: &RevocationBody| match revocation.through.as_str() {
+            // What was minted from a token ends with it.
+            "ancestor" => "token".to_owned(),
+            through => through.to_owned(),
+        };
+        let distance = self.at.as_millis().abs_diff(other.at.as_millis());
+        scope(self.revocation) == scope(other)
+            && (&self.revocation.by, &self.revocation.reason) == (&other.by, &other.reason)
+            && distance <= MAX_RUN_GAP_MS
+    }
+}
 
-fn revocations(tokens: &[TokenBody], known: &Known<'_>, now: Timestamp) -> Vec<Cause> {
-    let mut ended = Ended::new();
-    for token in tokens {
-        let Some(revocation) = &token.revocation else { continue };
-        let by = revocation.by.as_ref().map(|by| by.as_str());
+/// Returns what ended together, the first first.
+fn ended(tokens: &[TokenBody]) -> Vec<Ended<'_>> {
+    let revoked = tokens.iter().filter_map(|token| Some((token.revocation.as_ref()?, token)));
+    let mut revoked: Vec<_> = revoked.collect();
+    revoked.sort_by_key(|(revocation, _)| revocation.at);
+    let mut ended: Vec<Ended<'_>> = Vec::new();
+    for (revocation, token) in revoked {
         let reason = revocation.reason.as_ref().map(|reason| reason.as_str());
-        if reason == Some(SUPERSEDED) && by.is_none() {
+        if reason == Some(SUPERSEDED) && revocation.by.is_none() {
             continue;
         }
-        // A revocation of a token and of what was minted from it is one, at the same moment.
-        let through = match revocation.through.as_str() {
-            "ancestor" => "token",
-            through => through,
-        };
-        ended.entry((revocation.at, through.to_owned(), by, reason)).or_default().push(token);
+        match ended.iter_mut().rev().find(|ended| ended.is_same(revocation)) {
+            Some(ended) => {
+                ended.at = revocation.at;
+                ended.tokens.push(token);
+            }
+            None => ended.push(Ended { at: revocation.at, revocation, tokens: vec![token] }),
+        }
     }
-    let causes = ended.into_iter().map(|((at, through, by, reason), tokens)| {
+    ended
+}
+
+fn revocations(tokens: &[TokenBody], known: &Known<'_>, now: Timestamp) -> Vec<Cause> {
+    let causes = ended(tokens).into_iter().map(|ended| {
+        let RevocationBody { through, by, reason, .. } = ended.revocation;
+        let named = Named::of(&ended.tokens, known);
         let what = match through.as_str() {
-            "subject" => html! { "Everything of this subject was revoked " },
-            "client" => html! {
-                "Everything of the client " (client_of(&tokens)) " was revoked "
-            },
-            "all" => html! { "Every token of the store was revoked " },
-            _ => html! { (named(&tokens, known, "The")) " " (was(&tokens)) " revoked " },
+            "subject" => html! { "Everything of this subject was" },
+            "client" => html! { "Everything of the client " (client_of(&ended.tokens)) " was" },
+            "all" => html! { "Every token of the store was" },
+            _ => html! { (named.show("The")) " " (named.was()) },
         };
         let sentence = html! {
-            (what) (time::ago(at, now))
-            @if let Some(by) = by { " by " (text::bdi(by)) }
-            @if let Some(reason) = reason { ": " (words::reason(reason)) } @else { ", without a reason" }
+            (what) " revoked " (time::ago(ended.at, now))
+            @if let Some(by) = by { " by " (text::bdi(by.as_str())) }
+            @if let Some(reason) = reason { ": " (words::reason(reason.as_str())) } @else { ", without a reason" }
             "."
             @if matches!(through.as_str(), "subject" | "client" | "all") {
-                " This ended " (named(&tokens, known, "the")) "."
+                " This ended " (named.show("the")) "."
             }
         };
-        Cause { at, sentence }
+        Cause { at: ended.at, sentence }
     });
     causes.collect()
 }
@@ -83,42 +108,6 @@ fn revocations(tokens: &[TokenBody], known: &Known<'_>, now: Timestamp) -> Vec<C
 fn client_of(tokens: &[&TokenBody]) -> Markup {
     let client = tokens.iter().find_map(|token| token.client.as_ref());
     html! { @if let Some(client) = client { (text::short(client.as_str(), 40)) } }
-}
-
-/// Names tokens as a person knows them. `article` begins the text.
-fn named(tokens: &[&TokenBody], known: &Known<'_>, article: &str) -> Markup {
-    let mut names: BTreeMap<String, (usize, &TokenBody)> = BTreeMap::new();
-    for token in tokens {
-        names.entry(name(token, known)).or_insert((0, token)).0 += 1;
-    }
-    let more = names.len().saturating_sub(MAX_NAMED);
-    html! {
-        @for (n, (name, (count, first))) in names.iter().take(MAX_NAMED).enumerate() {
-            @if n > 0 { ", " }
-            @if *count == 1 {
-                @if n == 0 { (article) } @else { "the" }
-                " " a href=(token::address(first.id)) { (text::short(name, 80)) }
-            } @else {
-                (count) " × " (text::short(name, 80))
-            }
-        }
-        @if more > 0 { " and " (more) " more" }
-    }
-}
-
-fn was(tokens: &[&TokenBody]) -> &'static str {
-    if tokens.len() == 1 { "was" } else { "were" }
-}
-
-/// Returns what a token is called, such as `session on Firefox on Windows`.
-fn name(token: &TokenBody, known: &Known<'_>) -> String {
-    let kind = device::kind(token.kind);
-    let device = &with_device(token, known).metadata.device;
-    let id = || device.id.as_ref().map(ToString::to_string);
-    match device::name(device).map(Into::into).or_else(id) {
-        Some(on) => format!("{kind} on {on}"),
-        None => kind.to_owned(),
-    }
 }
 
 /// Returns why a token ended by itself.
@@ -143,7 +132,7 @@ fn end(token: &TokenBody, known: &Known<'_>, now: Timestamp) -> Option<Cause> {
         TokenState::Pending | TokenState::Active | TokenState::Revoked => return None,
     };
     let sentence =
-        html! { (named(&[token], known, "The")) " ended " (time::ago(at, now)) (why) "." };
+        html! { (Named::of(&[token], known).show("The")) " ended " (time::ago(at, now)) (why) "." };
     Some(Cause { at, sentence })
 }
 
@@ -160,7 +149,7 @@ fn refusals(known: &Known<'_>, seen: &[EventBody], now: Timestamp) -> Vec<Cause>
     let causes = refused.into_iter().filter_map(|((about, code), (count, at))| {
         let token = *known.get(&about)?;
         let sentence = html! {
-            (named(&[token], known, "The")) " was refused "
+            (Named::of(&[token], known).show("The")) " was refused "
             @if count > 1 { (count) " times, last " }
             (time::ago(at, now)) ", because " (because(code)) "."
         };
@@ -246,10 +235,24 @@ mod tests {
         assert_eq!(
             said(&[token.clone(), token], &[]),
             [
-                "Everything of this subject was revoked 5 min ago: password changed. This ended 2 × session on \
+                "Everything of this subject was revoked 5 min ago: password changed. This ended 2 sessions on \
               Firefox on Windows."
             ]
         );
+    }
+
+    #[test]
+    fn a_run_over_many_tokens_is_one_sentence() {
+        let token = |ms: u64| {
+            let mut token = revoked(RevocationScope::Token, Some("end of beta"), Some("ops"));
+            if let Some(revocation) = &mut token.revocation {
+                revocation.at = Timestamp::from_millis(sample::START.as_millis() + ms);
+            }
+            token
+        };
+        let said = said(&[token(0), token(700), token(9_000), token(2 * MINUTE)], &[]);
+        assert_eq!(said.len(), 2);
+        assert!(said[1].starts_with("3 sessions on Firefox on Windows were revoked"), "{said:?}");
     }
 
     #[test]

@@ -66,13 +66,17 @@ fn platform(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns what a token of a kind is called in a sentence.
-pub(crate) const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Session => "session",
-        Kind::Access => "access token",
-        Kind::Refresh => "sign-in (refresh token)",
-        Kind::ApiKey => "API key",
+/// Returns what tokens of a kind are called in a sentence.
+pub(crate) const fn kind(kind: Kind, is_plural: bool) -> &'static str {
+    match (kind, is_plural) {
+        (Kind::Session, false) => "session",
+        (Kind::Session, true) => "sessions",
+        (Kind::Access, false) => "access token",
+        (Kind::Access, true) => "access tokens",
+        (Kind::Refresh, false) => "refresh token",
+        (Kind::Refresh, true) => "refresh tokens",
+        (Kind::ApiKey, false) => "API key",
+        (Kind::ApiKey, true) => "API keys",
     }
 }
 

@@ -116,7 +116,10 @@ async fn everything_of_a_subject_ends_in_one_step() {
         "Reason: laptop stolen.",
         "/console/subjects/user%2D1",
     ]);
-    browser.get("/console/revoke/done?subject=user-0").await.shows(&[r#"data-alive="2""#]);
+    // A page about what was not revoked does not say that it was.
+    let other = browser.get("/console/revoke/done?subject=user-0").await;
+    other.shows(&[r#"data-alive="2""#, "none is revoked"]);
+    other.hides(&["Tell the user", "250 ms"]);
 }
 
 #[tokio::test]
