@@ -91,6 +91,7 @@ function drive(form) {
     kept.write(run);
     message.hidden = !text;
     message.textContent = text ?? "";
+    message.classList.add("wrong");
     show();
     resume.focus();
   }
@@ -200,6 +201,7 @@ function drive(form) {
   if (run) {
     show();
     message.hidden = false;
+    message.classList.remove("wrong");
     message.textContent = "This run was begun before, and is not over.";
   }
 }

@@ -123,7 +123,7 @@ fn row(key: &TokenBody, rotations: Option<&Rotations>, uses: &OlderUses, now: Ti
             td { (time::ago(key.issued_at, now)) }
             td { (time::ago_or(key.last_used, now, "never")) }
             td { (time::ago_or(key.expires_at, now, "never")) }
-            td { (secret(key, rotations, uses, now)) }
+            td.wide { (secret(key, rotations, uses, now)) }
         }
     }
 }

@@ -47,11 +47,18 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         _ => found::living(&visit.api, &target, SHOWN).await.unwrap_or_default(),
     };
     let run = visit.query.text("revoked").and_then(|text| text.parse::<u64>().ok());
+    let pending = visit.query.text("pending").and_then(|text| text.parse::<u64>().ok());
     let last = LastRevocation::of(&revoked.tokens);
     let is_done = last.is_some() && matches!(alive, Count::Exactly(0));
     let body = html! {
         h1 { @if is_done { "Revoked: " } @else { "Check: " } (target.named()) }
         (proof(&target, &alive, &visit))
+        @if let Some(lanes) = pending {
+            p.wrong role="alert" {
+                (lanes) " lanes of the store could not be reached when it was revoked. Any server revokes the rest when \
+                 they are back. Check again then."
+            }
+        }
         @if let Some(last) = &last {
             (who(last.revocation, run, visit.now))
         } @else {
@@ -122,8 +129,8 @@ fn who(last: &RevocationBody, run: Option<u64>, now: Timestamp) -> Markup {
         p {
             "It is in the store since " time datetime=(last.at) { (tell::moment(last.at, true)) } ". Every server of \
              this store refuses these tokens at the latest 250 ms after that, its max staleness, unless you have \
-             set another. A server that is cut off from the store refuses them too: it cannot prove that it has \
-             missed nothing."
+             set another. A server that is cut off from the store accepts none of them either: it cannot prove that \
+             it has missed nothing."
         }
     }
 }

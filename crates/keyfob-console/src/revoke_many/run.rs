@@ -56,7 +56,11 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
         }
         Target::Subject(_) | Target::Client(_) => {
             if let Some(wanted) = target.for_api() {
-                visit.api.revoke_target(wanted, reason).await?;
+                let answer = visit.api.revoke_target(wanted, reason).await?;
+                if let Some(lanes) = answer.lanes {
+                    let address = target.address(DONE);
+                    return Ok(Reply::SeeOther(format!("{address}&pending={}", lanes.pending)));
+                }
             }
         }
     }

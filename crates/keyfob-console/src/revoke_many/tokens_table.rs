@@ -47,7 +47,7 @@ fn row(token: &TokenBody, now: Timestamp) -> Markup {
                     a href=(below("/console/clients", client.as_str())) { (text::short(client.as_str(), CELL_CHARS)) }
                 } @else { (none()) }
             }
-            td {
+            td.wide {
                 @match (device.as_deref(), id) {
                     (Some(name), _) => (text::short(name, CELL_CHARS)),
                     (None, Some(id)) => (text::short(id, CELL_CHARS)),

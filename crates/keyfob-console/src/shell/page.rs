@@ -97,7 +97,7 @@ fn navigation(here: Option<Section>, viewer: &Viewer) -> Markup {
                 label.visually-hidden for="person" { "Person: the subject, the whole of it" }
                 input #person type="text" name="subject" placeholder="Find a person: subject" required
                     autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="256";
-                button.small type="submit" { "Find" }
+                button.small type="submit" { "Go" }
             }
         }
         form.who method="post" action="/console/sign-out" {
