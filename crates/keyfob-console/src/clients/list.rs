@@ -1,15 +1,13 @@
 //! All clients: those that have an API key, and those that tokens were issued to.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use keyfob_api::{StatsBody, TokenBody};
-use keyfob_client::{Client, ListQuery};
-use keyfob_core::{Filter, Kind, Timestamp, TokenState};
+use keyfob_core::{Timestamp, TokenState};
 use maud::{Markup, html};
 
-use super::alive;
+use super::read::{self, Keys, alive};
 use crate::fields::{below, link};
 use crate::reply::Answer;
 use crate::reply::Page;
@@ -21,10 +19,6 @@ use crate::widget::{text, time};
 
 /// How many keys are read.
 const MAX_KEYS: usize = 5_000;
-/// How long keys are read.
-const MAX_READING: Duration = Duration::from_secs(1);
-/// How many keys a page of the API has at most.
-const PAGE: usize = 1_000;
 /// How many clients are shown.
 const MAX_SHOWN: usize = 500;
 
@@ -44,8 +38,8 @@ struct Row {
 
 /// Shows all clients.
 pub(crate) async fn show(visit: Visit) -> Answer {
-    let (keys, stats) = join(keys(&visit.api), visit.api.stats()).await;
-    let (keys, is_whole) = keys?;
+    let (keys, stats) = join(read::keys(&visit.api, None, MAX_KEYS), visit.api.stats()).await;
+    let Keys { keys, is_whole } = keys?;
     let stats = match stats.map_err(Trouble::from) {
         Ok(stats) => Some(stats),
         Err(Trouble::SignedOut) => return Err(Trouble::SignedOut),
@@ -60,7 +54,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             p { "There is no client yet. Add one that may only read:" }
             (copyable("keyfob client add NAME --scope keyfob:read"))
         } @else {
-            (table(&rows, visit.now))
+            (table(&rows, is_whole, visit.now))
             (bounds(rows.len(), is_whole, stats.as_ref()))
         }
     };
@@ -69,22 +63,6 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         .call(ApiCall::get(keys).command(["client", "list"]))
         .call(ApiCall::get("/v1/stats").command(["stats"]));
     Ok(page.into())
-}
-
-/// Reads all API keys, and returns whether these are all.
-async fn keys(api: &Client) -> Result<(Vec<TokenBody>, bool), Trouble> {
-    let begun = Instant::now();
-    let mut query = ListQuery::new(Filter::new().kind(Kind::ApiKey).to_string()).limit(PAGE);
-    let mut keys = Vec::new();
-    loop {
-        let page = api.list(&query).await?;
-        keys.extend(page.tokens);
-        let Some(cursor) = page.next else { return Ok((keys, true)) };
-        if keys.len() >= MAX_KEYS || begun.elapsed() >= MAX_READING {
-            return Ok((keys, false));
-        }
-        query = ListQuery::new(page.filter).limit(PAGE).after(Some(cursor));
-    }
 }
 
 fn rows(keys: &[TokenBody], stats: Option<&StatsBody>) -> BTreeMap<String, Row> {
@@ -120,7 +98,7 @@ fn find() -> Markup {
     }
 }
 
-fn table(rows: &BTreeMap<String, Row>, now: Timestamp) -> Markup {
+fn table(rows: &BTreeMap<String, Row>, is_whole: bool, now: Timestamp) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Clients" {
             table {
@@ -134,19 +112,19 @@ fn table(rows: &BTreeMap<String, Row>, now: Timestamp) -> Markup {
                         th scope="col" { "Next key expires" }
                     }
                 }
-                tbody { @for (client, row) in rows.iter().take(MAX_SHOWN) { (one(client, row, now)) } }
+                tbody { @for (client, row) in rows.iter().take(MAX_SHOWN) { (one(client, row, is_whole, now)) } }
             }
         }
     }
 }
 
-fn one(client: &str, row: &Row, now: Timestamp) -> Markup {
+fn one(client: &str, row: &Row, is_whole: bool, now: Timestamp) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(below("/console/clients", client)) { (text::short(client, 60)) } }
             td.number { @match row.tokens { Some(tokens) => (tokens), None => span.quiet { "–" } } }
             td.number {
-                (row.living_keys)
+                @if row.keys == 0 && !is_whole { span.quiet { "–" } } @else { (row.living_keys) }
                 @if row.keys > row.living_keys { span.quiet { " of " (row.keys) } }
             }
             td {
@@ -169,7 +147,10 @@ fn bounds(count: usize, is_whole: bool, stats: Option<&StatsBody>) -> Markup {
     };
     html! {
         @if count > MAX_SHOWN { p { "These are the first " (MAX_SHOWN) " of " (count) " clients. Open another by its id." } }
-        @if !is_whole { p.wrong { "There are more API keys than were read, so there may be more clients." } }
+        @if !is_whole { p.quiet {
+                "There are too many tokens to look through all. Keys that were issued otherwise than by "
+                code { "keyfob client add" } " may be missing."
+            } }
         @match stats {
             Some(stats) if nameless(stats) > 0 => {
                 p.quiet { (nameless(stats)) " living tokens have no client, or one whose name is not known here." }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures_util::future::join3;
 use keyfob_client::{LimitsQuery, ListQuery};
 use keyfob_core::text::ClientId;
-use keyfob_core::{Filter, Kind, TokenState};
+use keyfob_core::{Filter, TokenState};
 use maud::{Markup, html};
 
-use super::{keys, limits};
+use super::read::{Keys, alive};
+use super::{keys, limits, read};
 use crate::fields::{below, link};
 use crate::reply::Answer;
 use crate::reply::{Page, Reply};
@@ -21,7 +22,7 @@ use crate::widget::text;
 /// How many keys are shown.
 const MAX_KEYS: usize = 100;
 /// How long the page waits for the number of tokens.
-const MAX_COUNTING: Duration = Duration::from_secs(1);
+const MAX_COUNTING: Duration = Duration::from_millis(50);
 
 /// Leads to the page of a client.
 pub(crate) async fn find(visit: Visit) -> Answer {
@@ -36,13 +37,17 @@ pub(crate) async fn find(visit: Visit) -> Answer {
 pub(crate) async fn show(visit: Visit) -> Answer {
     let client: ClientId = visit.named("client")?;
     let all = Filter::new().client(client.clone());
-    let keys = ListQuery::new(all.clone().kind(Kind::ApiKey).to_string()).limit(MAX_KEYS);
     let limits = LimitsQuery::new().client(client.clone());
-    let (keys, limits, alive) =
-        join3(visit.api.list(&keys), visit.api.limits(&limits), count(&visit, &all)).await;
-    let keys = keys?;
-    let rotations = keys::rotations(&visit.api, &keys.tokens).await;
-    let older_used = keys::older_secret_uses(&visit, &keys.tokens).await?;
+    let (keys, limits, living) = join3(
+        read::keys(&visit.api, Some(&client), MAX_KEYS),
+        visit.api.limits(&limits),
+        count(&visit, &all, &client),
+    )
+    .await;
+    let Keys { keys, is_whole } = keys?;
+    let rotations = keys::rotations(&visit.api, &keys).await;
+    let older_used = keys::older_secret_uses(&visit, &keys).await?;
+    let keys_filter = read::filter(Some(&client)).to_string();
     let filter = all.to_string();
     let body = html! {
         h1 { "Client " (text::short(client.as_str(), 80)) }
@@ -54,11 +59,14 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             }
             a.button href=(link("/console/tokens", &[("filter", &filter)])) { "All tokens" }
         }
-        (number(alive))
+        (number(&living))
         h2 { "API keys" }
-        (keys::table(&keys.tokens, &rotations, &older_used, &client, visit.now))
-        @if keys.next.is_some() {
-            p { "These are the newest. " a href=(link("/console/tokens", &[("filter", &keys.filter)])) { "All keys" } }
+        (keys::table(&keys, &rotations, &older_used, &client, visit.now))
+        @if !is_whole {
+            p.quiet {
+                "There may be more keys than were looked for here: "
+                a href=(link("/console/tokens", &[("filter", &keys_filter)])) { "search all tokens of the client" } "."
+            }
         }
         h2 { "Limits" }
         @match limits.map_err(Trouble::from) {
@@ -67,27 +75,40 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         }
     };
     let title = format!("Client {}", text::visible(client.as_str()));
-    let keys_path = link("/v1/tokens", &[("filter", &keys.filter)]);
+    let keys_path = link("/v1/tokens", &[("filter", &keys_filter)]);
     let limits_path = link("/v1/limits", &[("client", client.as_str())]);
     let page = Page::new(Section::Clients, title, body)
-        .call(ApiCall::get(keys_path).command(["list", &keys.filter]))
+        .call(ApiCall::get(keys_path).command(["list", &keys_filter]))
         .call(ApiCall::get(limits_path));
     Ok(page.into())
 }
 
-/// Counts what is alive of the client; `None` if that takes too long.
-async fn count(visit: &Visit, all: &Filter) -> Option<u64> {
-    let filter = all.clone().state(TokenState::Active).state(TokenState::Pending);
-    let query = ListQuery::new(filter.to_string());
-    let counted = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await;
-    Some(counted.ok()?.ok()?.count)
+/// How many tokens are alive.
+enum Alive {
+    Exactly(u64),
+    /// By the counters of the store, which are estimates for tokens that end now.
+    About(u64),
+    Unknown,
 }
 
-fn number(alive: Option<u64>) -> Markup {
+/// Counts what is alive of the client.
+async fn count(visit: &Visit, all: &Filter, client: &ClientId) -> Alive {
+    let filter = all.clone().state(TokenState::Active).state(TokenState::Pending);
+    let query = ListQuery::new(filter.to_string());
+    if let Ok(Ok(counted)) = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await {
+        return Alive::Exactly(counted.count);
+    }
+    let Ok(stats) = visit.api.stats().await else { return Alive::Unknown };
+    let counted = stats.by_client.iter().find(|it| it.client.as_deref() == Some(client.as_str()));
+    counted.map_or(Alive::Unknown, |counted| Alive::About(alive(counted)))
+}
+
+fn number(alive: &Alive) -> Markup {
     html! {
         @match alive {
-            Some(count) => p.alive data-alive=(count) { strong { (count) } " alive, keys included" },
-            None => p.quiet { "There are too many tokens to count them while you wait. The overview has estimates." },
+            Alive::Exactly(count) => p.alive data-alive=(count) { strong { (count) } " alive, keys included" },
+            Alive::About(count) => p.alive { "about " strong { (count) } " alive, keys included" },
+            Alive::Unknown => p.quiet { "There are too many tokens to count them while you wait." },
         }
     }
 }

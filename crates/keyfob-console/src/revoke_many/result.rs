@@ -4,6 +4,7 @@
 //! to it proves nothing that is not so.
 
 use futures_util::future::join;
+use futures_util::stream;
 use keyfob_api::{RevocationBody, RevokeBody, TokenBody};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
@@ -13,9 +14,8 @@ use super::target::Target;
 use super::tell::LastRevocation;
 use super::{start, tell, tokens_table};
 use crate::fields::below;
-use crate::reply::Answer;
-use crate::reply::Page;
-use crate::shell::Section;
+use crate::reply::{Answer, Page, Reply};
+use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
@@ -26,41 +26,59 @@ const SHOWN: usize = 20;
 /// How many tokens are read to find the last revocation.
 const READ: usize = 100;
 
-/// Counts again, and shows what was revoked.
+/// Shows the page. The number follows when it is known.
 pub(crate) async fn show(visit: Visit) -> Answer {
     let target = match Target::read(&visit.query, visit.now) {
         Ok(Some(target)) => target,
         Ok(None) => return Ok(start::reply(None)),
         Err(wrong) => return Ok(start::reply(Some(&wrong))),
     };
-    let (alive, revoked) =
-        join(found::count(&visit.api, &target), found::revoked(&visit.api, &target, READ)).await;
-    let alive = alive?;
-    let revoked = match revoked {
-        Ok(revoked) => revoked,
-        Err(Trouble::SignedOut) => return Err(Trouble::SignedOut),
-        // The number is what counts.
-        Err(_) => Sample { tokens: Vec::new(), more: true },
+    let body = html! {
+        h1 { "Revocation of " (target.named()) }
+        (page::rest_here())
     };
+    let mut page = Page::new(Section::Tokens, "Revocation", body);
+    if let Some(wanted) = target.for_api() {
+        let body = RevokeBody { target: wanted, reason: None, dry_run: true };
+        let call = ApiCall::send("POST", "/v1/revoke", &body);
+        let words = target.command().unwrap_or_default();
+        let words = words.iter().map(String::as_str).chain(["--dry-run"]);
+        page = page.call(call.command(words));
+    }
+    let rest = async move {
+        match check(&visit, &target).await {
+            Ok(rest) => rest,
+            Err(trouble) => html! {
+                p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) }
+            },
+        }
+    };
+    Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
+}
+
+/// Counts again, and shows what was revoked.
+async fn check(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
+    let (alive, revoked) =
+        join(found::count(&visit.api, target), found::revoked(&visit.api, target, READ)).await;
+    let alive = alive?;
+    // The number is what counts.
+    let revoked = revoked.unwrap_or(Sample { tokens: Vec::new(), more: true });
     let left = match alive {
         Count::Exactly(0) => Sample::default(),
-        _ => found::living(&visit.api, &target, SHOWN).await.unwrap_or_default(),
+        _ => found::living(&visit.api, target, SHOWN).await.unwrap_or_default(),
     };
-    let run = visit.query.text("revoked").and_then(|text| text.parse::<u64>().ok());
-    let pending = visit.query.text("pending").and_then(|text| text.parse::<u64>().ok());
+    let number = |name| visit.query.text(name).and_then(|text| text.parse::<u64>().ok());
     let last = LastRevocation::of(&revoked.tokens);
-    let is_done = last.is_some() && matches!(alive, Count::Exactly(0));
-    let body = html! {
-        h1 { @if is_done { "Revoked: " } @else { "Check: " } (target.named()) }
-        (proof(&target, &alive, &visit))
-        @if let Some(lanes) = pending {
+    Ok(html! {
+        (proof(target, &alive, visit))
+        @if let Some(lanes) = number("pending") {
             p.wrong role="alert" {
                 (lanes) " lanes of the store could not be reached when it was revoked. Any server revokes the rest when \
                  they are back. Check again then."
             }
         }
         @if let Some(last) = &last {
-            (who(last.revocation, run, visit.now))
+            (who(last.revocation, number("revoked"), visit.now))
         } @else {
             p { "Among the tokens that were read, none is revoked." }
         }
@@ -79,17 +97,8 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             (copyable(&last.sentence()))
         }
         (what(&revoked, visit.now))
-        div.actions { (onward(&target, &revoked.tokens)) }
-    };
-    let mut page = Page::new(Section::Tokens, "Revoked", body);
-    if let Some(wanted) = target.for_api() {
-        let body = RevokeBody { target: wanted, reason: None, dry_run: true };
-        let call = ApiCall::send("POST", "/v1/revoke", &body);
-        let words = target.command().unwrap_or_default();
-        let words = words.iter().map(String::as_str).chain(["--dry-run"]);
-        page = page.call(call.command(words));
-    }
-    Ok(page.into())
+        div.actions { (onward(target, &revoked.tokens)) }
+    })
 }
 
 fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_revoked_tells_nothing() {
+    fn a_living_token_has_no_sentence() {
         let token = TokenBody::of(&sample::token(), Timestamp::default());
         assert!(LastRevocation::of(&[token]).is_none());
     }

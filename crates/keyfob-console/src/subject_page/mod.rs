@@ -28,7 +28,7 @@ use crate::widget::call::ApiCall;
 use crate::widget::text;
 
 /// How long the page waits for the number of sessions.
-const MAX_COUNTING: std::time::Duration = std::time::Duration::from_secs(1);
+const MAX_COUNTING: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Returns the filter that finds what is alive of a subject.
 fn alive(subject: &Subject) -> Filter {

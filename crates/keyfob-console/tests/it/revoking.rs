@@ -83,6 +83,36 @@ async fn without_scripts_the_run_ends_on_a_page() {
     assert_eq!(reply.header("location"), "/console/revoke/done?filter=tag%3Abeta&revoked=3");
 }
 
+#[tokio::test(start_paused = true)]
+async fn without_scripts_a_long_run_stops_and_is_continued() {
+    let site = site_with(250).await;
+    let mut browser = site.signed_in(SCOPES).await;
+    // A page of 100, and then a wait of ten seconds.
+    let fields = [
+        ("filter", "tag:beta state:active"),
+        ("reason", "x"),
+        ("throttle", "10"),
+        ("expect", "250"),
+        ("confirm", "250"),
+    ];
+    let paused = browser.post("/console/revoke", &fields).await;
+    paused.shows(&["Not over yet", "<strong>100</strong> revoked", "Continue"]);
+    let value = |name: &str| {
+        let (_, rest) = paused.text.split_once(&format!(r#"name="{name}" value=""#)).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let names = ["filter", "named", "resume", "reason", "revoked", "examined", "seconds"];
+    let fields: Vec<_> = names.iter().map(|name| (*name, value(name))).collect();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let done = browser.post("/console/revoke", &fields).await;
+    let expected = "/console/revoke/done?filter=tag%3Abeta+state%3Aactive&revoked=250";
+    assert_eq!(done.header("location"), expected, "{}", done.text);
+    browser
+        .get(expected)
+        .await
+        .shows(&[r#"data-alive="0""#, "The run has ended <strong>250</strong>"]);
+}
+
 #[tokio::test]
 async fn nothing_is_revoked_without_a_confirmation() {
     let site = site_with(3).await;
