@@ -78,7 +78,7 @@ async fn check(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
             }
         }
         @if let Some(last) = &last {
-            (who(last.revocation, number("revoked"), visit.now))
+            (who(target, last.revocation, number("revoked"), visit.now))
         } @else {
             p { "Among the tokens that were read, none is revoked." }
         }
@@ -124,22 +124,23 @@ fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {
     }
 }
 
-/// Says who revoked it, and since when it is refused everywhere: what a revocation that has returned
+/// Says who revoked it, and from when on it is refused everywhere: what a revocation that has returned
 /// promises.
-fn who(last: &RevocationBody, run: Option<u64>, now: Timestamp) -> Markup {
+fn who(target: &Target, last: &RevocationBody, run: Option<u64>, now: Timestamp) -> Markup {
     html! {
         p {
-            "Revoked " (time::ago(last.at, now))
+            "Revoked"
+            // A run revokes one after the other, and the newest tokens are not those that were revoked last.
+            @if !matches!(target, Target::Filter(_)) { " " (time::ago(last.at, now)) }
             @if let Some(by) = &last.by { " by " (text::bdi(by.as_str())) }
             @if let Some(reason) = &last.reason { ": " (text::bdi(reason.as_str())) }
             "."
             @if let Some(count) = run { " The run has ended " strong { (count) } " tokens." }
         }
         p {
-            "It is in the store since " time datetime=(last.at) { (tell::moment(last.at, true)) } ". Every server of \
-             this store refuses these tokens at the latest 250 ms after that, its max staleness, unless you have \
-             set another. A server that is cut off from the store accepts none of them either: it cannot prove that \
-             it has missed nothing."
+            "Every server of this store refuses a token at the latest 250 ms after it was revoked: the max staleness, \
+             unless you have set another. A server that is cut off from the store accepts none of them either: it \
+             cannot prove that it has missed nothing."
         }
     }
 }
