@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asked_for_comes_from_the_chain_or_a_rule() {
+    fn other_refusals_come_from_the_chain_or_a_rule() {
         let body = asked(r#"{"scopes":["read"],"chain":"edge"}"#);
         let met = found(&body, &answer(&[]));
         assert_eq!(met[2], "It has to meet the chain edge of the server.");
