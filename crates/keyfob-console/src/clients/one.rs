@@ -23,6 +23,8 @@ use crate::widget::text;
 const MAX_KEYS: usize = 100;
 /// How long the page waits for the number of tokens.
 const MAX_COUNTING: Duration = Duration::from_millis(50);
+/// Up to how many tokens are counted one by one.
+const MAX_EXACT: u64 = 1_000;
 
 /// Leads to the page of a client.
 pub(crate) async fn find(visit: Visit) -> Answer {
@@ -93,14 +95,20 @@ enum Alive {
 
 /// Counts what is alive of the client.
 async fn count(visit: &Visit, all: &Filter, client: &ClientId) -> Alive {
+    let stats = visit.api.stats().await.ok();
+    let of_client = stats.as_ref().and_then(|stats| {
+        stats.by_client.iter().find(|it| it.client.as_deref() == Some(client.as_str()))
+    });
+    let about = of_client.map_or(Alive::Unknown, |counted| Alive::About(alive(counted)));
+    if matches!(about, Alive::About(count) if count > MAX_EXACT) {
+        return about;
+    }
     let filter = all.clone().state(TokenState::Active).state(TokenState::Pending);
     let query = ListQuery::new(filter.to_string());
-    if let Ok(Ok(counted)) = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await {
-        return Alive::Exactly(counted.count);
+    match tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await {
+        Ok(Ok(counted)) => Alive::Exactly(counted.count),
+        _ => about,
     }
-    let Ok(stats) = visit.api.stats().await else { return Alive::Unknown };
-    let counted = stats.by_client.iter().find(|it| it.client.as_deref() == Some(client.as_str()));
-    counted.map_or(Alive::Unknown, |counted| Alive::About(alive(counted)))
 }
 
 fn number(alive: &Alive) -> Markup {

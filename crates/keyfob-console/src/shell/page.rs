@@ -150,6 +150,12 @@ pub(crate) fn streamed(
     page: Markup,
     rest: impl Stream<Item = Markup> + Send + 'static,
 ) -> Response<Body> {
+    // A store in memory answers without a pause, so nothing would be sent before everything is there.
+    let rest = stream::once(async move {
+        tokio::task::yield_now().await;
+        rest
+    });
+    let rest = rest.flatten();
     let page = page.into_string();
     let (before, after) = page.split_once(REST).unwrap_or((&page, ""));
     let pieces = stream::iter([before.to_owned()])

@@ -47,6 +47,8 @@ pub(super) fn stream(visit: Visit, wanted: Wanted) -> impl Stream<Item = Markup>
 
 impl Search {
     async fn next(&mut self) -> Markup {
+        // What was found before is sent first.
+        tokio::task::yield_now().await;
         let query = ListQuery::new(&self.wanted.filter)
             .order(self.wanted.order)
             .limit(ROWS - self.found)
