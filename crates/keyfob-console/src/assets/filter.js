@@ -130,3 +130,6 @@ input.addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
 });
+
+// Somebody may have begun to type before this was loaded.
+if (document.activeElement === input && input.value) show();
