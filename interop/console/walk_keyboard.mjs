@@ -8,7 +8,11 @@ export async function walk({ site, browser }) {
   const issued = await site.api.issue({ kind: "session", subject });
   const person = await Person.start(browser, site.url);
   const { page } = person;
-  const press = (key) => page.keyboard.press(key);
+  // Keys work once the scripts of a page are there.
+  const press = async (key) => {
+    await page.waitForLoadState("load");
+    await page.keyboard.press(key);
+  };
   /** Moves by Tab until this has the focus. */
   const tabTo = async (name, role = /^(A|BUTTON|INPUT|SUMMARY)$/) => {
     for (let n = 0; n < 80; n += 1) {
