@@ -26,7 +26,7 @@ const MAX_FORM_BYTES: usize = 256 * 1024;
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     if let Some(asset) = assets::at(parts.uri.path()) {
-        return assets::answer(asset, &parts);
+        return assets::answer(asset);
     }
     let outcome = match find(&parts.method, parts.uri.path()) {
         Found::Nothing => Err(Trouble::NotFound),

@@ -20,6 +20,7 @@
 //! `data-runs` lists the runs of its kind that are not over: see [`unfinished`].
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -32,8 +33,7 @@ use maud::{Markup, html};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::reply::Answer;
-use crate::reply::Reply;
+use crate::reply::{Answer, Reply};
 use crate::trouble::Trouble;
 
 /// The content type of lines of JSON.
@@ -79,6 +79,21 @@ impl Run for ResealRun {
 pub(crate) fn wants_lines(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     accepted.is_some_and(|accepted| accepted.contains(LINES))
+}
+
+/// How long a run continues that nobody reads, before a page asks whether to continue.
+const MAX_UNREAD: Duration = Duration::from_secs(8);
+
+/// Runs for as long as a person waits for a page. Returns whether all is done.
+///
+/// # Errors
+/// If the run fails. Its last line says where it was.
+pub(crate) async fn run_for_a_while(run: &mut impl Run) -> Result<bool, Trouble> {
+    let lines = async {
+        while run.next().await?.is_some() {}
+        Ok(true)
+    };
+    tokio::time::timeout(MAX_UNREAD, lines).await.unwrap_or(Ok(false))
 }
 
 /// Answers with the lines of a run. When the browser goes away, the answer is dropped, and the run with

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use keyfob_api::TokenBody;
-use keyfob_client::Client;
-use keyfob_core::Timestamp;
+use keyfob_client::{Client, ListQuery};
+use keyfob_core::{Timestamp, TokenId};
 
 use crate::fields::Fields;
 use crate::shared::Shared;
@@ -40,6 +41,11 @@ impl Viewer {
         self.0.scopes.contains(scope) || self.0.scopes.contains("keyfob:admin")
     }
 
+    /// Returns whether the session is revoked with a token: with itself, or with what it descends from.
+    pub(crate) fn is_revoked_with(&self, id: TokenId) -> bool {
+        self.0.id == id || self.0.ancestors.contains(&id)
+    }
+
     /// Returns the name to show: the client of the key, or the id of the session.
     pub(crate) fn name(&self) -> String {
         match &self.0.client {
@@ -53,6 +59,13 @@ impl Visit {
     /// Returns whether the viewer may do what needs this scope.
     pub(crate) fn may(&self, scope: &str) -> bool {
         self.viewer.as_ref().is_some_and(|viewer| viewer.may(scope))
+    }
+
+    /// Counts the tokens that match a filter; `None` if that takes longer, or fails.
+    pub(crate) async fn count(&self, filter: &str, max_time: Duration) -> Option<u64> {
+        let query = ListQuery::new(filter);
+        let counted = tokio::time::timeout(max_time, self.api.count(&query)).await;
+        Some(counted.ok()?.ok()?.count)
     }
 
     /// Returns a part of the path.

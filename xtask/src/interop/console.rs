@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{install, tools};
+use super::{install, service, tools};
 use crate::{cargo, programs};
 
 /// Runs the walks of `interop/console` over two servers on one Redis. Without a name, all. With `--pictures`,
@@ -13,13 +13,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     programs::ensure_installed()?;
     install::debian(&["chromium", "fonts-noto-core", "fonts-noto-color-emoji"], "chromium")?;
     let folder = tools::node("console")?;
-    let program = match std::env::var_os("KEYFOB_BINARY") {
-        Some(binary) => binary.into(),
-        None => {
-            cargo::run(["build", "--quiet", "-p", "keyfob-cli"], &[])?;
-            cargo::target().join("debug/keyfob")
-        }
-    };
+    let program = service::program()?;
     let mut browser = Command::new("node");
     browser.arg("run.mjs").args(args).current_dir(folder).env("KEYFOB_PROGRAM", program);
     browser.env("PICTURES", cargo::root().join("docs/console"));

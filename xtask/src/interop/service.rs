@@ -20,22 +20,26 @@ pub(super) struct Service {
     pub(super) admin_key: String,
 }
 
+/// Builds `keyfob`, and returns its path. `KEYFOB_BINARY` names another binary instead.
+pub(super) fn program() -> Result<PathBuf> {
+    match std::env::var_os("KEYFOB_BINARY") {
+        Some(binary) => Ok(PathBuf::from(binary)),
+        None => {
+            cargo::run(["build", "--quiet", "-p", "keyfob-cli"], &[])?;
+            Ok(cargo::target().join("debug/keyfob"))
+        }
+    }
+}
+
 impl Service {
     /// Builds `keyfob`, and starts a server.
     pub(super) fn start() -> Result<Self> {
         Self::start_with(&[])
     }
 
-    /// Builds `keyfob`, and starts a server with further arguments. `KEYFOB_BINARY` names another binary to
-    /// start.
+    /// Builds `keyfob`, and starts a server with further arguments. See [`program`].
     pub(super) fn start_with(args: &[&str]) -> Result<Self> {
-        let program = match std::env::var_os("KEYFOB_BINARY") {
-            Some(binary) => PathBuf::from(binary),
-            None => {
-                cargo::run(["build", "--quiet", "-p", "keyfob-cli"], &[])?;
-                cargo::target().join("debug/keyfob")
-            }
-        };
+        let program = program()?;
         let mut process = Command::new(&program)
             .args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0"])
             .args(args)

@@ -31,8 +31,8 @@ impl Activity {
         self.window.lock().unwrap_or_else(PoisonError::into_inner).push(now, sample);
     }
 
-    /// Returns the counters of the last hour.
-    pub(crate) fn window(&self) -> Window {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Reads the counters of the last hour.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&Window) -> R) -> R {
+        read(&self.window.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -8,8 +8,7 @@ use maud::{Markup, html};
 
 use crate::explain::{self, Demands};
 use crate::fields::{Fields, link};
-use crate::reply::Answer;
-use crate::reply::Page;
+use crate::reply::{Answer, Page};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join;
 use keyfob_api::{StatsBody, TokenBody};
-use keyfob_core::{Timestamp, TokenState};
+use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
 use super::read::{self, Keys, alive};
-use crate::fields::{below, link};
-use crate::reply::Answer;
-use crate::reply::Page;
+use crate::fields::link;
+use crate::reply::{Answer, Page};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
-use crate::widget::{text, time};
+use crate::widget::{owner, time};
 
 /// How many keys are read.
 const MAX_KEYS: usize = 5_000;
@@ -70,7 +69,7 @@ fn rows(keys: &[TokenBody], stats: Option<&StatsBody>) -> BTreeMap<String, Row> 
     for key in keys {
         let Some(client) = &key.client else { continue };
         let row = rows.entry(client.to_string()).or_default();
-        let is_alive = matches!(key.state, TokenState::Active | TokenState::Pending);
+        let is_alive = !key.state.is_final();
         row.keys += 1;
         row.last_used = row.last_used.max(key.last_used);
         if is_alive {
@@ -121,7 +120,7 @@ fn table(rows: &BTreeMap<String, Row>, is_whole: bool, now: Timestamp) -> Markup
 fn one(client: &str, row: &Row, is_whole: bool, now: Timestamp) -> Markup {
     html! {
         tr {
-            th scope="row" { a href=(below("/console/clients", client)) { (text::short(client, 60)) } }
+            th scope="row" { (owner::client(client, 60)) }
             td.number { @match row.tokens { Some(tokens) => (tokens), None => span.quiet { "–" } } }
             td.number {
                 @if row.keys == 0 && !is_whole { span.quiet { "–" } } @else { (row.living_keys) }

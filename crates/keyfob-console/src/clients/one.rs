@@ -3,21 +3,20 @@
 use std::time::Duration;
 
 use futures_util::future::join3;
-use keyfob_client::{LimitsQuery, ListQuery};
+use keyfob_client::LimitsQuery;
 use keyfob_core::text::ClientId;
 use keyfob_core::{Filter, TokenState};
 use maud::{Markup, html};
 
 use super::read::{Keys, alive};
 use super::{keys, limits, read};
-use crate::fields::{below, link};
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::fields::link;
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::text;
+use crate::widget::{owner, text};
 
 /// How many keys are shown.
 const MAX_KEYS: usize = 100;
@@ -32,7 +31,7 @@ pub(crate) async fn find(visit: Visit) -> Answer {
     if client.parse::<ClientId>().is_err() {
         return Err(Trouble::BadForm("A client has an id of 1 to 256 bytes."));
     }
-    Ok(Reply::SeeOther(below("/console/clients", client)))
+    Ok(Reply::SeeOther(owner::client_address(client)))
 }
 
 /// Shows the page.
@@ -104,11 +103,7 @@ async fn count(visit: &Visit, all: &Filter, client: &ClientId) -> Alive {
         return about;
     }
     let filter = all.clone().state(TokenState::Active).state(TokenState::Pending);
-    let query = ListQuery::new(filter.to_string());
-    match tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await {
-        Ok(Ok(counted)) => Alive::Exactly(counted.count),
-        _ => about,
-    }
+    visit.count(&filter.to_string(), MAX_COUNTING).await.map_or(about, Alive::Exactly)
 }
 
 fn number(alive: &Alive) -> Markup {

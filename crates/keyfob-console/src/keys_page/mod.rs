@@ -10,8 +10,7 @@ use maud::{Markup, html};
 use reseal::PATH;
 
 use crate::progress;
-use crate::reply::Answer;
-use crate::reply::Page;
+use crate::reply::{Answer, Page};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -5,8 +5,7 @@ use keyfob_core::{Timestamp, TokenId};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::fields::below;
-use crate::widget::{text, time, token};
+use crate::widget::{owner, text, time, token};
 
 /// Returns the table around rows.
 pub(super) fn table(rows: impl Iterator<Item = Markup>, id: &str) -> Markup {
@@ -48,12 +47,14 @@ pub(super) fn row(event: &EventBody, now: Timestamp) -> Markup {
     }
 }
 
+/// How many characters of a detail are shown.
+const DETAIL_CHARS: usize = 80;
+
 fn detail(name: &str, value: &Value) -> Markup {
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let folder = match name {
-        "token_subject" => "/console/subjects",
-        "client" => "/console/clients",
-        _ => return text::short(&shown, 80),
-    };
-    html! { a href=(below(folder, &shown)) { (text::short(&shown, 80)) } }
+    match name {
+        "token_subject" => owner::subject(&shown, DETAIL_CHARS),
+        "client" => owner::client(&shown, DETAIL_CHARS),
+        _ => text::short(&shown, DETAIL_CHARS),
+    }
 }

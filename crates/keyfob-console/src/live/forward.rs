@@ -7,8 +7,7 @@ use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 
 use crate::fields::link;
-use crate::reply::Answer;
-use crate::reply::Reply;
+use crate::reply::{Answer, Reply};
 use crate::session::cookie;
 use crate::shared::origin_of;
 use crate::trouble::Trouble;

@@ -12,8 +12,7 @@ use keyfob_core::TokenId;
 use maud::{Markup, html};
 
 use crate::fields::link;
-use crate::reply::Answer;
-use crate::reply::Page;
+use crate::reply::{Answer, Page};
 use crate::shell::Section;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
@@ -51,6 +50,9 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         }
         None => None,
     };
+    let at = |after: &str| {
+        link("/console/live", &[("type", kind), ("token", &about_text), ("after", after)])
+    };
     let body = html! {
         h1 { @if stored.is_some() { "Stored events" } @else { "Live" } }
         @if let Some(about) = about {
@@ -70,8 +72,8 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             @if about.is_some() { input type="hidden" name="token" value=(about_text); }
             button type="submit" { "Apply" }
             @match stored {
-                Some(_) => a.button href=(link("/console/live", &[("type", kind), ("token", &about_text)])) { "Watch live" },
-                None => a.button href=(link("/console/live", &[("type", kind), ("token", &about_text), ("after", "start")])) { "Read what is stored" },
+                Some(_) => a.button href=(at("")) { "Watch live" },
+                None => a.button href=(at("start")) { "Read what is stored" },
             }
         }
         @match &stored {
@@ -80,7 +82,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
                 @if page.events.is_empty() { (nothing(about.is_some())) }
                 @else { (event_row::table(page.events.iter().map(|event| event_row::row(event, visit.now)), "")) }
                 @if page.more {
-                    a.button rel="next" href=(link("/console/live", &[("type", kind), ("token", &about_text), ("after", &page.cursor)])) { "Next page" }
+                    a.button rel="next" href=(at(&page.cursor)) { "Next page" }
                 }
             }
             None => (waiting(kind, &about_text))

@@ -4,8 +4,8 @@ use keyfob_api::StatsBody;
 use keyfob_api::operations::CountsByState;
 use maud::{Markup, html};
 
-use crate::fields::{below, link};
-use crate::widget::text;
+use crate::fields::link;
+use crate::widget::owner;
 
 /// How many clients are shown.
 const CLIENTS: usize = 12;
@@ -77,7 +77,7 @@ pub(crate) fn by_client(stats: &StatsBody) -> Markup {
                             tr {
                                 th scope="row" {
                                     @match (&client.client, &client.digest) {
-                                        (Some(name), _) => a href=(below("/console/clients", name)) { (text::short(name, 40)) },
+                                        (Some(name), _) => (owner::client(name, 40)),
                                         (None, Some(digest)) => span.quiet title="The name is not available." { (digest) },
                                         (None, None) => span.quiet { "without a client" },
                                     }

@@ -6,8 +6,7 @@ mod living;
 
 use maud::html;
 
-use crate::reply::Answer;
-use crate::reply::Page;
+use crate::reply::{Answer, Page};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
@@ -25,7 +24,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         div.split {
             @if let Some(stats) = &stats { (living::by_kind(stats)) (living::by_client(stats)) }
         }
-        (last_hour::charts(&visit.shared.activity.window(), visit.now))
+        (visit.shared.activity.read(|window| last_hour::charts(window, visit.now)))
         @if report.is_none() && stats.is_none() {
             p.quiet { "Your key does not allow to see statistics or the state of the store." }
         }

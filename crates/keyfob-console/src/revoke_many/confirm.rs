@@ -13,9 +13,9 @@ use crate::progress;
 use crate::reply::{Page, Reply};
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
-use crate::visit::{Viewer, Visit};
+use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::text;
+use crate::widget::{alert, owner, text};
 
 /// How many tokens are shown.
 const SAMPLE: usize = 20;
@@ -54,9 +54,7 @@ pub(super) fn reply(visit: Visit, target: Target, typed: Typed) -> Reply {
     let rest = async move {
         match ask(&visit, &target, &typed).await {
             Ok(rest) => rest,
-            Err(trouble) => html! {
-                p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) }
-            },
+            Err(trouble) => alert::trouble(&trouble),
         }
     };
     Reply::Stream(page, Box::pin(futures_util::stream::once(rest)))
@@ -219,22 +217,22 @@ fn form(count: &Count, target: &Target, typed: &Typed) -> Markup {
 fn back(target: &Target) -> String {
     match target {
         Target::Filter(_) => target.address("/console/tokens"),
-        Target::Subject(subject) => crate::fields::below("/console/subjects", subject.as_str()),
-        Target::Client(client) => crate::fields::below("/console/clients", client.as_str()),
+        Target::Subject(subject) => owner::subject_address(subject.as_str()),
+        Target::Client(client) => owner::client_address(client.as_str()),
         Target::Tokens(_) => "/console/tokens".to_owned(),
     }
 }
 
 /// Returns whether the session of the person who looks would end.
 async fn reaches_viewer(visit: &Visit, target: &Target) -> bool {
-    let Some(Viewer(own)) = &visit.viewer else { return false };
-    let mut ids = own.ancestors.iter().copied().chain([own.id]);
+    let Some(viewer) = &visit.viewer else { return false };
+    let own = &viewer.0;
     match target {
         Target::Subject(subject) => own.subject.as_ref() == Some(subject),
         Target::Client(client) => own.client.as_ref() == Some(client),
-        Target::Tokens(tokens) => ids.any(|id| tokens.contains(&id)),
+        Target::Tokens(tokens) => tokens.iter().any(|id| viewer.is_revoked_with(*id)),
         Target::Filter(filter) => {
-            for id in ids {
+            for id in own.ancestors.iter().chain([&own.id]) {
                 // A filter that names an id takes no second one. Then nothing is said.
                 let query = ListQuery::new(format!("{filter} id:{id}")).limit(1);
                 if visit.api.list(&query).await.is_ok_and(|page| !page.tokens.is_empty()) {

@@ -36,7 +36,7 @@ pub(crate) struct Sample {
 
 /// Returns whether a token is accepted now, or will be.
 pub(crate) fn is_alive(token: &TokenBody) -> bool {
-    matches!(token.state, TokenState::Active | TokenState::Pending)
+    !token.state.is_final()
 }
 
 /// Counts the tokens that are alive.

@@ -18,8 +18,7 @@ pub(crate) use target::Target;
 
 use confirm::Typed;
 
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::Section;
 use crate::visit::Visit;
 use maud::html;

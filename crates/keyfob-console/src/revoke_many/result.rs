@@ -13,13 +13,12 @@ use super::found::{self, Count, Sample};
 use super::target::Target;
 use super::tell::LastRevocation;
 use super::{start, tell, tokens_table};
-use crate::fields::below;
 use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
-use crate::widget::{text, time};
+use crate::widget::{alert, owner, text, time};
 
 /// How many tokens are shown.
 const SHOWN: usize = 20;
@@ -48,9 +47,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let rest = async move {
         match check(&visit, &target).await {
             Ok(rest) => rest,
-            Err(trouble) => html! {
-                p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) }
-            },
+            Err(trouble) => alert::trouble(&trouble),
         }
     };
     Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
@@ -165,11 +162,11 @@ fn onward(target: &Target, revoked: &[TokenBody]) -> Markup {
     };
     html! {
         @if let Some(subject) = subject {
-            a.button href=(below("/console/subjects", &subject)) { span { "To the subject " (text::short(&subject, 40)) } }
+            a.button href=(owner::subject_address(&subject)) { span { "To the subject " (text::short(&subject, 40)) } }
         }
         @match target {
             Target::Client(client) => {
-                a.button href=(below("/console/clients", client.as_str())) { "To the client" }
+                a.button href=(owner::client_address(client.as_str())) { "To the client" }
             }
             Target::Filter(_) => a.button href=(target.address("/console/tokens")) { "To the list" },
             Target::Subject(_) | Target::Tokens(_) => {},

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use keyfob_api::RevokeProgress;
 use keyfob_api::revoke::RevokeFilter;
-use keyfob_client::RevokeRun;
 use keyfob_core::text::Reason;
 use maud::{Markup, html};
 
@@ -13,17 +12,14 @@ use super::target::Target;
 use super::{not_allowed, start};
 use crate::fields::Fields;
 use crate::progress;
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::widget::{call::ApiCall, text};
+use crate::widget::{alert, call::ApiCall, text};
 
 /// The path of the page that counts again.
 const DONE: &str = "/console/revoke/done";
-/// How long a run continues that nobody reads, before a page asks whether to continue.
-const MAX_RUN: Duration = Duration::from_secs(8);
 
 /// Revokes what the form names.
 pub(crate) async fn submit(visit: Visit) -> Answer {
@@ -89,7 +85,7 @@ async fn by_filter(visit: &Visit, filter: &str, reason: Option<Reason>) -> Answe
         return progress::stream(run).await;
     }
     let begun = Instant::now();
-    let ended = run_for(&mut run, MAX_RUN).await;
+    let ended = progress::run_for_a_while(&mut run).await;
     let mut part = Part::before(&visit.form);
     part.add(run.progress(), begun.elapsed());
     match ended {
@@ -101,15 +97,6 @@ async fn by_filter(visit: &Visit, filter: &str, reason: Option<Reason>) -> Answe
         Err(Trouble::SignedOut) => Err(Trouble::SignedOut),
         Err(trouble) => Ok(paused(&part, filter, Some(&trouble))),
     }
-}
-
-/// Runs for a time. Returns whether all is done.
-async fn run_for(run: &mut RevokeRun, limit: Duration) -> Result<bool, Trouble> {
-    let lines = async {
-        while run.next().await?.is_some() {}
-        Ok(true)
-    };
-    tokio::time::timeout(limit, lines).await.unwrap_or(Ok(false))
 }
 
 /// What of a run is done, over all its parts.
@@ -180,7 +167,7 @@ fn paused(part: &Part, filter: &str, trouble: Option<&Trouble>) -> Reply {
     let body = html! {
         h1 { "Not over yet" }
         @if let Some(trouble) = trouble {
-            p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) }
+            (alert::trouble(trouble))
         }
         p role="status" {
             strong { (part.revoked) } " revoked, " (part.examined) " read, in " (part.seconds) " s. What is revoked \

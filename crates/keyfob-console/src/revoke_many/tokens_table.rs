@@ -4,8 +4,7 @@ use keyfob_api::TokenBody;
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
-use crate::fields::below;
-use crate::widget::{device, text, time, token};
+use crate::widget::{device, owner, text, time, token};
 
 /// How many characters of a text a cell shows.
 const CELL_CHARS: usize = 40;
@@ -39,12 +38,12 @@ fn row(token: &TokenBody, now: Timestamp) -> Markup {
             td { (token::id(token.id)) }
             td {
                 @if let Some(subject) = &token.subject {
-                    a href=(below("/console/subjects", subject.as_str())) { (text::short(subject.as_str(), CELL_CHARS)) }
+                    (owner::subject(subject.as_str(), CELL_CHARS))
                 } @else { (none()) }
             }
             td {
                 @if let Some(client) = &token.client {
-                    a href=(below("/console/clients", client.as_str())) { (text::short(client.as_str(), CELL_CHARS)) }
+                    (owner::client(client.as_str(), CELL_CHARS))
                 } @else { (none()) }
             }
             td.wide {

@@ -11,8 +11,7 @@ use maud::{Markup, html};
 
 use super::kept::Kept;
 use super::{cookie, origin};
-use crate::reply::Answer;
-use crate::reply::Reply;
+use crate::reply::{Answer, Reply};
 use crate::shared::origin_of;
 use crate::shell::page;
 use crate::trouble::Trouble;

@@ -4,8 +4,7 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 
 use super::cookie;
-use crate::reply::Answer;
-use crate::reply::Reply;
+use crate::reply::{Answer, Reply};
 use crate::shell::page;
 use crate::visit::Visit;
 

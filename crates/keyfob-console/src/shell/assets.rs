@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::request::Parts;
 use http::{HeaderValue, Response};
 
 use super::headers;
@@ -62,7 +61,7 @@ pub(crate) fn at(path: &str) -> Option<&'static Asset> {
 }
 
 /// Answers with a file.
-pub(crate) fn answer(asset: &Asset, _: &Parts) -> Response<Body> {
+pub(crate) fn answer(asset: &Asset) -> Response<Body> {
     let mut response = Response::new(Body::from(asset.text));
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));

@@ -8,14 +8,13 @@ use keyfob_core::Filter;
 use keyfob_core::text::Subject;
 use maud::html;
 
-use super::about::{address, heading};
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use super::about::heading;
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::copyable;
-use crate::widget::{call::quoted, text};
+use crate::widget::{call::quoted, owner};
 
 /// How many tokens are read to see what subjects look like.
 const READ: usize = 100;
@@ -25,7 +24,7 @@ const MAX_OFFERED: usize = 5;
 /// Leads to the page of a subject.
 pub(crate) async fn find(visit: Visit) -> Answer {
     match visit.wanted_subject()? {
-        Some(subject) => Ok(Reply::SeeOther(address(subject.as_str()))),
+        Some(subject) => Ok(Reply::SeeOther(owner::subject_address(subject.as_str()))),
         None => {
             let body = html! {
                 h1 { "Find a person" }
@@ -75,12 +74,12 @@ pub(super) async fn unknown(visit: &Visit, subject: &Subject) -> Answer {
         p { strong { "There is no token of this subject." } " A subject is found by the whole of it, as it was issued." }
         @if !meant.is_empty() {
             p { "Did you mean:" }
-            ul.choices { @for subject in &meant { li { a href=(address(subject)) { (text::short(subject, 80)) } } } }
+            ul.choices { @for subject in &meant { li { (owner::subject(subject, 80)) } } }
         } @else if !known.is_empty() {
             p { "Subjects look like this here:" }
             ul.choices {
                 @for subject in known.iter().take(MAX_OFFERED) {
-                    li { a href=(address(subject)) { (text::short(subject, 80)) } }
+                    li { (owner::subject(subject, 80)) }
                 }
             }
         }

@@ -8,12 +8,11 @@ use keyfob_core::text::Subject;
 use keyfob_core::{Filter, Timestamp};
 use maud::{Markup, html};
 
-use super::about::address;
 use super::groups::{Group, Key, by_device, last_seen};
-use crate::fields::{below, link};
+use crate::fields::link;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::widget::{text, time, token};
+use crate::widget::{owner, text, time, token};
 
 /// How many tokens a page has.
 const ROWS: usize = 100;
@@ -74,7 +73,7 @@ pub(super) fn table(page: &LivingPage, visit: &Visit, subject: &Subject) -> Mark
         }
         @if let Some(cursor) = &page.next {
             p {
-                a.button rel="next" href=(link(&address(subject.as_str()), &[("cursor", cursor)])) {
+                a.button rel="next" href=(link(&owner::subject_address(subject.as_str()), &[("cursor", cursor)])) {
                     @if page.tokens.len() < ROWS { "Search on" } @else { "Next page" }
                 }
             }
@@ -131,7 +130,7 @@ fn row(token: &TokenBody, now: Timestamp, may_revoke: bool) -> Markup {
             td { (ip_address(token.metadata.device.ip)) }
             td {
                 @if let Some(client) = &token.client {
-                    a href=(below("/console/clients", client.as_str())) { (text::short(client.as_str(), 40)) }
+                    (owner::client(client.as_str(), 40))
                 } @else { span.quiet { "–" } }
             }
             td { (time::ago(token.issued_at, now)) }

@@ -11,7 +11,6 @@ mod why;
 pub(crate) use find::find;
 
 use futures_util::future::join;
-use keyfob_client::ListQuery;
 use keyfob_core::text::Subject;
 use keyfob_core::{Filter, TokenState};
 use maud::{Markup, html};
@@ -19,13 +18,12 @@ use maud::{Markup, html};
 use about::heading;
 
 use crate::fields::link;
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::text;
+use crate::widget::{alert, text};
 
 /// How long the page waits for the number of sessions.
 const MAX_COUNTING: std::time::Duration = std::time::Duration::from_millis(200);
@@ -41,8 +39,11 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let subject: Subject = visit.named("subject")?;
     let cursor = visit.query.text("cursor").map(str::to_owned);
     let living = alive(&subject);
-    let (page, count) =
-        join(living::page(&visit.api, &living, cursor.clone()), count(&visit, &subject)).await;
+    let (page, count) = join(
+        living::page(&visit.api, &living, cursor.clone()),
+        visit.count(&living.to_string(), MAX_COUNTING),
+    )
+    .await;
     let page = page?;
     if page.tokens.is_empty() && page.next.is_none() && !find::is_known(&visit, &subject).await? {
         return find::unknown(&visit, &subject).await;
@@ -64,19 +65,10 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let rest = async move {
         match ended::section(&visit, &subject).await {
             Ok(section) => section,
-            Err(trouble) => html! {
-                p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) }
-            },
+            Err(trouble) => alert::trouble(&trouble),
         }
     };
     Ok(Reply::Stream(page, Box::pin(futures_util::stream::once(rest))))
-}
-
-/// Counts what is alive; `None` if that takes too long.
-async fn count(visit: &Visit, subject: &Subject) -> Option<u64> {
-    let query = ListQuery::new(alive(subject).to_string());
-    let counted = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await;
-    Some(counted.ok()?.ok()?.count)
 }
 
 fn tools(visit: &Visit, subject: &Subject, count: Option<u64>) -> Markup {

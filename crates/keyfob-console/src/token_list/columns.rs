@@ -4,8 +4,7 @@ use keyfob_api::TokenBody;
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
-use crate::fields::below;
-use crate::widget::{text, time, token};
+use crate::widget::{owner, text, time, token};
 
 /// A column of the list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,10 +102,13 @@ impl Column {
             Self::State => token::state(token.state),
             Self::Kind => token::kind(token.kind),
             Self::Id => token::id(token.id),
-            Self::Subject => {
-                linked("/console/subjects", token.subject.as_ref().map(|it| it.as_str()))
+            Self::Subject => token
+                .subject
+                .as_ref()
+                .map_or_else(none, |it| owner::subject(it.as_str(), CELL_CHARS)),
+            Self::Client => {
+                token.client.as_ref().map_or_else(none, |it| owner::client(it.as_str(), CELL_CHARS))
             }
-            Self::Client => linked("/console/clients", token.client.as_ref().map(|it| it.as_str())),
             Self::Device => cut(metadata.device.id.as_ref().map(|it| it.as_str())),
             Self::App => cut(metadata.app.as_ref().map(|it| it.as_str())),
             Self::Scopes => {
@@ -117,13 +119,6 @@ impl Column {
             Self::LastUsed => time::ago_or(token.last_used, now, "–"),
             Self::Expires => time::ago_or(token.expires_at, now, "never"),
         }
-    }
-}
-
-fn linked(folder: &str, name: Option<&str>) -> Markup {
-    match name {
-        Some(name) => html! { a href=(below(folder, name)) { (text::short(name, CELL_CHARS)) } },
-        None => none(),
     }
 }
 

@@ -9,8 +9,7 @@ use keyfob_api::TokenBody;
 use keyfob_client::{Client, Error, ListQuery};
 use keyfob_core::Filter;
 
-use crate::reply::Answer;
-use crate::reply::Reply;
+use crate::reply::{Answer, Reply};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 

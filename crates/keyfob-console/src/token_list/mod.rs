@@ -14,8 +14,7 @@ use maud::{Markup, html};
 
 use crate::fields::link;
 use crate::progress;
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;

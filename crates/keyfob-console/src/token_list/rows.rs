@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use super::wanted::Wanted;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::widget::text;
+use crate::widget::alert;
 
 /// How many rows a page has.
 const ROWS: usize = 50;
@@ -130,7 +130,7 @@ impl Search {
     fn failed(&self, trouble: &Trouble) -> Markup {
         html! {
             tr.end { td colspan=(self.wanted.columns.len()) {
-                p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) }
+                (alert::trouble(trouble))
             } }
         }
     }

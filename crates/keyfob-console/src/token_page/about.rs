@@ -31,7 +31,5 @@ pub(super) fn may_revoke(visit: &Visit, token: &TokenBody) -> bool {
 
 /// Returns whether a token is the session of the person who looks, or what that session descends from.
 pub(super) fn is_of_viewer(visit: &Visit, token: &TokenBody) -> bool {
-    let is_its =
-        |viewer: &Viewer| viewer.0.id == token.id || viewer.0.ancestors.contains(&token.id);
-    visit.viewer.as_ref().is_some_and(is_its)
+    visit.viewer.as_ref().is_some_and(|viewer| viewer.is_revoked_with(token.id))
 }

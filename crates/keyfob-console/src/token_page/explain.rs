@@ -6,8 +6,7 @@ use maud::{Markup, html};
 
 use super::about::heading;
 use crate::explain::{self, Demands};
-use crate::reply::Answer;
-use crate::reply::Page;
+use crate::reply::{Answer, Page};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

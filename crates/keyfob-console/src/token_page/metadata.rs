@@ -8,8 +8,7 @@ use keyfob_core::TokenId;
 use maud::{Markup, html};
 
 use super::changes::{Draft, LABELS, LINES, SEEN, TAGS};
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

@@ -18,7 +18,6 @@ pub(crate) use rotate::{show as confirm_rotation, submit as rotate};
 
 use futures_util::{Stream, stream};
 use keyfob_api::{HistoryEntryBody, TokenBody};
-use keyfob_client::ListQuery;
 use keyfob_core::{Kind, Timestamp, TokenId};
 use maud::{Markup, html};
 
@@ -26,13 +25,12 @@ use about::{MAX_COUNTING, heading, may_revoke};
 
 use crate::draw::states::{self, Step};
 use crate::fields::link;
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{facts, text, time, token, words};
+use crate::widget::{alert, facts, text, time, token, words};
 
 /// Shows a token. What may take long is sent after the rest.
 pub(crate) async fn show(visit: Visit) -> Answer {
@@ -177,7 +175,7 @@ async fn family_section(visit: &Visit, token: &TokenBody) -> Markup {
             let rest = if is_cut { Some(rest_of_family(visit, &filter).await) } else { None };
             html! { (tree) @if let Some(rest) = rest { (rest) } }
         }
-        Err(error) => failed(&Trouble::from(error)),
+        Err(error) => alert::trouble(&Trouble::from(error)),
     };
     html! {
         section.card aria-labelledby="family" {
@@ -189,20 +187,15 @@ async fn family_section(visit: &Visit, token: &TokenBody) -> Markup {
 
 /// Says how large a family is of which not all is drawn.
 async fn rest_of_family(visit: &Visit, filter: &str) -> Markup {
-    let query = ListQuery::new(filter);
-    let counted = tokio::time::timeout(MAX_COUNTING, visit.api.count(&query)).await;
+    let counted = visit.count(filter, MAX_COUNTING).await;
     html! {
         p {
             "Not all members are drawn. "
-            @match counted.ok().and_then(Result::ok) {
-                Some(counted) => { "The family has " (counted.count) " tokens: " }
+            @match counted {
+                Some(count) => { "The family has " (count) " tokens: " }
                 None => { "How many there are is not known: " }
             }
             a href=(link("/console/tokens", &[("filter", filter)])) { "list all of them" } "."
         }
     }
-}
-
-fn failed(trouble: &Trouble) -> Markup {
-    html! { p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) } }
 }

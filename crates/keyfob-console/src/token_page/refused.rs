@@ -7,9 +7,8 @@ use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
 use crate::observations::{self, Recent, code_of};
-use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::widget::{text, time, words};
+use crate::widget::{alert, text, time, words};
 
 /// Shows the refusals of a token, by their code.
 pub(super) async fn section(visit: &Visit, about: &TokenBody) -> Markup {
@@ -19,7 +18,7 @@ pub(super) async fn section(visit: &Visit, about: &TokenBody) -> Markup {
     });
     let content = match read.await {
         Ok(recent) => refusals(&recent, visit.now),
-        Err(trouble) => failed(&trouble),
+        Err(trouble) => alert::trouble(&trouble),
     };
     html! {
         section.card aria-labelledby="refused" {
@@ -63,8 +62,4 @@ fn by_code(events: &[EventBody]) -> BTreeMap<&str, (u64, Timestamp)> {
         *entry = (entry.0 + 1, entry.1.max(at));
     }
     found
-}
-
-fn failed(trouble: &Trouble) -> Markup {
-    html! { p.wrong role="alert" { (trouble.title()) ": " (text::visible(&trouble.detail())) } }
 }

@@ -5,8 +5,7 @@ use keyfob_core::{TokenId, Ttl};
 use maud::{Markup, html};
 
 use super::about::heading;
-use crate::reply::Answer;
-use crate::reply::{Page, Reply};
+use crate::reply::{Answer, Page, Reply};
 use crate::shell::Section;
 use crate::trouble::Trouble;
 use crate::visit::Visit;

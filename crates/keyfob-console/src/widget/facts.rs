@@ -8,8 +8,10 @@ use keyfob_core::{Timestamp, Ttl};
 use maud::{Markup, html};
 use serde_json::value::RawValue;
 
-use super::{device, text, time, token};
-use crate::fields::below;
+use super::{device, owner, text, time, token};
+
+/// How many characters of a name are shown.
+const NAME_CHARS: usize = 120;
 
 /// Shows what a token is: whose it is, what it allows, how long it is valid.
 pub(crate) fn token(token: &TokenBody, now: Timestamp) -> Markup {
@@ -18,10 +20,10 @@ pub(crate) fn token(token: &TokenBody, now: Timestamp) -> Markup {
             (fact("State", token::state(token.state)))
             (fact("Kind", token::kind(token.kind)))
             @if let Some(subject) = &token.subject {
-                (fact("Subject", linked("/console/subjects", subject.as_str())))
+                (fact("Subject", owner::subject(subject.as_str(), NAME_CHARS)))
             }
             @if let Some(client) = &token.client {
-                (fact("Client", linked("/console/clients", client.as_str())))
+                (fact("Client", owner::client(client.as_str(), NAME_CHARS)))
             }
             @if let Some(issuer) = &token.issuer { (fact("Issuer", text::value(issuer.as_str()))) }
             (fact("Audience", names(token.audience.iter().map(|name| name.as_str()), "any service")))
@@ -126,10 +128,6 @@ pub(crate) fn fact(name: &str, value: Markup) -> Markup {
 /// Shows a time by its distance, and exactly.
 pub(crate) fn exact(at: Timestamp, now: Timestamp) -> Markup {
     html! { (time::distance(at, now)) " " time.quiet datetime=(at) { (at) } }
-}
-
-fn linked(folder: &str, name: &str) -> Markup {
-    html! { a href=(below(folder, name)) { (text::short(name, 120)) } }
 }
 
 /// Shows a name in a frame. The rest of a long one opens by a click.
