@@ -77,8 +77,8 @@ impl Console {
         }
     }
 
-    /// Returns the pages, all below `/console`. Serve them with the address of the peer
-    /// (`axum::extract::ConnectInfo<SocketAddr>`): attempts to sign in are counted by address.
+    /// Returns the pages, all below `/console`. Give each request the address of the client as an extension
+    /// (`std::net::IpAddr`): attempts to sign in are counted by address. Without it, all share one count.
     pub fn router(&self) -> Router {
         let shared = Arc::clone(&self.shared);
         let answer = move |request: PageRequest| {

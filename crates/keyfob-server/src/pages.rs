@@ -17,7 +17,9 @@ use crate::respond::failure::Failure;
 use crate::respond::render::ErrorForm;
 use crate::routes::request_id;
 
-/// Pages that a server shows below a path.
+/// Pages that a server shows below a path. Each request has the address of the client as an extension, an
+/// [`IpAddr`](std::net::IpAddr): that of the peer, or the one that a
+/// [trusted proxy](crate::Settings::trusted_proxies) names.
 #[derive(Clone, Debug)]
 pub struct Pages {
     pub(crate) prefix: &'static str,

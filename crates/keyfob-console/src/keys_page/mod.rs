@@ -26,7 +26,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let keys = match visit.api.keys(is_counted).await {
         Ok(keys) => keys,
         // The server has no keys, or was built without sealing.
-        Err(error) if ["no_keys", "invalid_value"].contains(&error.code()) => {
+        Err(error) if error.code() == "no_keys" => {
             return Ok(Page::new(Section::Keys, "Sealing keys", unsealed()).into());
         }
         Err(error) => return Err(Trouble::from(error)),

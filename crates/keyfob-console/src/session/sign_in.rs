@@ -1,8 +1,5 @@
 //! Signing in with an API key.
 
-use std::net::{IpAddr, SocketAddr};
-
-use axum::extract::ConnectInfo;
 use http::HeaderValue;
 use http::header::{SET_COOKIE, USER_AGENT};
 use keyfob_api::OpenSessionBody;
@@ -28,7 +25,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
 /// Opens a session, and goes where the person wanted to be.
 pub(crate) async fn submit(visit: Visit) -> Answer {
     let kept = Kept::read(&visit.form);
-    if let Some(seconds) = visit.shared.throttle.attempt(address(&visit), visit.now) {
+    if let Some(seconds) = visit.shared.throttle.attempt(visit.extensions.get(), visit.now) {
         return Err(Trouble::TooManyAttempts { seconds });
     }
     let Some(key) = visit.form.text("key").filter(|key| key.len() <= MAX_KEY_BYTES) else {
@@ -67,10 +64,6 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
 
 const REFUSED: &str = "The server does not accept this key. It is mistyped, revoked or expired, or it \
                        is not an API key.";
-
-fn address(visit: &Visit) -> Option<IpAddr> {
-    visit.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
-}
 
 /// Returns the page for signing in.
 pub(crate) fn page(kept: Kept, wrong: Option<&str>) -> Reply {

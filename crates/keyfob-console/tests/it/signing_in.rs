@@ -2,6 +2,8 @@
 
 use http::Request;
 use keyfob::{Filter, Kind, Paging, RevokeRequest};
+use keyfob_server::Settings;
+use keyfob_tower::TrustedProxies;
 
 use crate::support::Site;
 
@@ -127,6 +129,34 @@ async fn an_address_may_not_try_often() {
     assert_eq!(last, 429);
     let mut other = site.browser().at([192, 0, 2, 2].into());
     assert_eq!(other.post("/console/sign-in", &[("key", "nonsense")]).await.status, 422);
+}
+
+#[tokio::test]
+async fn people_behind_a_trusted_proxy_do_not_share_their_attempts() {
+    let proxies = TrustedProxies::x_forwarded_for(["192.0.2.1"]).unwrap();
+    let site = Site::with(Settings::new().trusted_proxies(proxies));
+    let mut browser = site.browser();
+    let mut attempt = async |client: &str| {
+        let request = Request::post("/console/sign-in")
+            .header("sec-fetch-site", "same-origin")
+            .header("x-forwarded-for", client);
+        browser.send_form(request, &[("key", "nonsense")]).await.status.as_u16()
+    };
+    for _ in 0..10 {
+        assert_eq!(attempt("203.0.113.7").await, 422);
+    }
+    assert_eq!(attempt("203.0.113.7").await, 429);
+    assert_eq!(attempt("203.0.113.8").await, 422);
+    // What somebody says who is no trusted proxy does not count.
+    let mut elsewhere = site.browser().at([198, 51, 100, 1].into());
+    let mut last = 0;
+    for n in 0..11 {
+        let request = Request::post("/console/sign-in")
+            .header("sec-fetch-site", "same-origin")
+            .header("x-forwarded-for", format!("203.0.113.{n}"));
+        last = elsewhere.send_form(request, &[("key", "nonsense")]).await.status.as_u16();
+    }
+    assert_eq!(last, 429);
 }
 
 #[tokio::test]

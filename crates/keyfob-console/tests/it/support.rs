@@ -37,9 +37,18 @@ impl Site {
         Self::of(TokenManager::new(MemoryStore::new().unwrap()))
     }
 
+    /// Returns a server with its console that has these settings.
+    pub(crate) fn with(settings: Settings) -> Self {
+        Self::start(TokenManager::new(MemoryStore::new().unwrap()), settings)
+    }
+
     /// Returns a server with its console over a manager.
     pub(crate) fn of(manager: TokenManager) -> Self {
-        let server = Server::new(manager.clone(), Settings::new());
+        Self::start(manager, Settings::new())
+    }
+
+    fn start(manager: TokenManager, settings: Settings) -> Self {
+        let server = Server::new(manager.clone(), settings);
         let api = server.local_api();
         let console = Console::new(move |request| {
             let api = api.clone();

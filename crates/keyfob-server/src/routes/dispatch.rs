@@ -72,14 +72,19 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
     })
 }
 
-/// Shows a page, and counts the request. The page gets the id of the request.
-async fn observed_page(shared: &Shared, mut pages: Router, mut request: Request) -> Response<Body> {
-    let id = request_id::of(request.headers());
+/// Shows a page, and counts the request. The page gets the id of the request, and the address of the client.
+async fn observed_page(shared: &Shared, mut pages: Router, request: Request) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let id = request_id::of(&parts.headers);
     let span = observe::span("console");
-    observe::identify(&span, &id, request.headers());
-    if let Ok(id) = HeaderValue::try_from(id) {
-        request.headers_mut().insert(REQUEST_ID, id);
+    observe::identify(&span, &id, &parts.headers);
+    if let Some(address) = client_address(shared, &parts) {
+        parts.extensions.insert::<IpAddr>(address);
     }
+    if let Ok(id) = HeaderValue::try_from(id) {
+        parts.headers.insert(REQUEST_ID, id);
+    }
+    let request = Request::from_parts(parts, body);
     async {
         let observed = Observed::begin(&shared.metrics, HttpRoute::Console, Span::none());
         let response = match pages.call(request).await {

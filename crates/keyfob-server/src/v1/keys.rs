@@ -8,20 +8,27 @@ use crate::respond::json::Answer;
 mod sealed {
     use keyfob::Error;
     use keyfob::manager::{PageCursor, ResealProgress as Done};
-    use keyfob::seal::KeyVersion;
+    use keyfob::seal::{KeyInfo, KeyVersion};
     use keyfob_api::revoke::ProgressState;
     use keyfob_api::{Problem, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody};
 
     use super::super::input::body;
     use super::super::parameters::COUNT;
     use super::super::progress;
-    use super::{Answer, Call, Failure};
+    use super::{Answer, Call, Failure, no_keys};
     use crate::bodies;
     use crate::respond::json;
 
+    /// Returns the keys of the ring. The only error is that the server has none.
+    fn ring(call: &Call) -> Result<Vec<KeyInfo>, Failure> {
+        let none = "the store is not sealed: to seal it, make a ring with keyfob keys generate, and give it to \
+                    the server";
+        call.manager().keys().map_err(|_| no_keys(none))
+    }
+
     pub(super) async fn list(call: &Call) -> Answer {
         let manager = call.manager();
-        let infos = manager.keys()?;
+        let infos = ring(call)?;
         let counts = match call.query.flag(&COUNT)? {
             true => Some(manager.count_by_key().await?),
             false => None,
@@ -31,6 +38,7 @@ mod sealed {
 
     pub(super) fn reseal(call: &Call) -> Answer {
         let ResealBody { resume } = body(call)?;
+        ring(call)?;
         let mut run = call.manager().reseal()?;
         if let Some(cursor) = resume {
             run = run.resume(cursor.parse::<PageCursor>()?);
@@ -61,6 +69,7 @@ mod sealed {
 
     pub(super) async fn retire(call: &Call) -> Answer {
         let RetireKeyBody { version } = body(call)?;
+        ring(call)?;
         match call.manager().refuse_key(KeyVersion::new(version)).await {
             Ok(()) => json::ok(&RetiredKeyBody { version }),
             // The key is in use: a conflict, and no fault of the server.
@@ -101,7 +110,10 @@ pub(crate) async fn retire(call: Call) -> Answer {
 /// The answer of a server that was built without sealing.
 #[cfg(not(feature = "seal"))]
 fn without_sealing(_: &Call) -> Answer {
-    let detail = "this server was built without sealing";
+    Err(no_keys("this server was built without sealing"))
+}
+
+fn no_keys(detail: &'static str) -> Failure {
     let status = http::StatusCode::NOT_FOUND;
-    Err(Failure { code: "no_keys".into(), ..Failure::new(status, "invalid_request", detail) })
+    Failure { code: "no_keys".into(), ..Failure::new(status, "invalid_request", detail) }
 }

@@ -6,6 +6,17 @@ use keyfob_api::{DoctorBody, StatsBody};
 use crate::support::Service;
 
 #[tokio::test]
+async fn a_store_that_is_not_sealed_has_no_keys() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    assert_eq!(service.get_as("/v1/keys", &admin).await.error(), (404, "no_keys".into()));
+    let reseal = service.post("/v1/keys/reseal", &admin, serde_json::json!({})).await;
+    assert_eq!(reseal.error(), (404, "no_keys".into()));
+    let retire = service.post("/v1/keys/retire", &admin, serde_json::json!({"version": 1})).await;
+    assert_eq!(retire.error(), (404, "no_keys".into()));
+}
+
+#[tokio::test]
 async fn tokens_are_counted_by_kind_and_client() {
     let service = Service::start().await;
     let reader = service.key("reader", "keyfob:read").await;
