@@ -60,6 +60,10 @@ pub struct DoctorBody {
     /// The time of the node that answers.
     #[cfg_attr(feature = "schema", schemars(with = "TimeText"))]
     pub node_time: Timestamp,
+    /// The max staleness of the server that answers, in milliseconds: for how long after a revocation it may
+    /// still accept a token. Only a server has one, and older ones do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_staleness_ms: Option<u64>,
     /// What was found: faults first.
     pub findings: Vec<FindingBody>,
 }

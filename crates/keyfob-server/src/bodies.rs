@@ -1,6 +1,7 @@
 //! Values of keyfob as bodies of the API and back, for the routes of `/v1` and for the command line.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use keyfob::limit::LimitStatus;
 use keyfob::rotation::RefreshCase;
@@ -65,8 +66,13 @@ pub async fn report(manager: &TokenManager) -> Result<(StoreReport, Timestamp), 
     Ok((report, after))
 }
 
-/// Returns the body of a report.
-pub fn doctor(report: StoreReport, node_time: Timestamp) -> DoctorBody {
+/// Returns the body of a report. A server says its max staleness too; the command line, which keeps no tokens,
+/// has none.
+pub fn doctor(
+    report: StoreReport,
+    node_time: Timestamp,
+    max_staleness: Option<Duration>,
+) -> DoctorBody {
     let ok = report.is_ready();
     let findings = report.findings.into_iter().map(|Finding { severity, what, advice }| {
         let severity = match severity {
@@ -78,7 +84,8 @@ pub fn doctor(report: StoreReport, node_time: Timestamp) -> DoctorBody {
     });
     let findings = findings.collect();
     let (store, store_time) = (report.description, report.now);
-    DoctorBody { ok, store, store_time, node_time, findings }
+    let max_staleness_ms = max_staleness.and_then(|it| u64::try_from(it.as_millis()).ok());
+    DoctorBody { ok, store, store_time, node_time, max_staleness_ms, findings }
 }
 
 /// Returns how a bearer is presented, by the members of a body.

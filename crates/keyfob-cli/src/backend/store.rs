@@ -164,7 +164,7 @@ impl StoreBackend {
     pub(super) async fn doctor(&self) -> Result<DoctorBody, Failure> {
         let (mut report, node_time) = bodies::report(&self.manager).await?;
         report.findings.sort_by_key(|finding| finding.severity);
-        Ok(bodies::doctor(report, node_time))
+        Ok(bodies::doctor(report, node_time, None))
     }
 
     pub(super) async fn revoke(

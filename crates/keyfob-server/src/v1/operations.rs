@@ -14,5 +14,5 @@ pub(crate) async fn stats(call: Call) -> Answer {
 /// Answers `GET /v1/doctor`.
 pub(crate) async fn doctor(call: Call) -> Answer {
     let (report, node_time) = bodies::report(call.manager()).await?;
-    json::ok(&bodies::doctor(report, node_time))
+    json::ok(&bodies::doctor(report, node_time, Some(call.manager().max_staleness())))
 }

@@ -251,6 +251,18 @@ impl TokenManager {
     pub fn prefix(&self) -> &BearerPrefix {
         &self.inner.prefix
     }
+
+    /// Returns the max staleness: for how long after a revocation has returned this node may still decide
+    /// "active".
+    ///
+    /// ```
+    /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
+    /// assert_eq!(manager.max_staleness().as_millis(), 250);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_staleness(&self) -> Duration {
+        self.inner.bound
+    }
 }
 
 impl TokenManager {

@@ -34,6 +34,7 @@ async fn the_report_names_the_store_and_its_findings() {
     let reply = service.get_as("/v1/doctor", &admin).await;
     let report: DoctorBody = serde_json::from_slice(&reply.body).unwrap();
     assert!(report.ok);
+    assert_eq!(report.max_staleness_ms, Some(250));
     let checks: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();
     assert!(checks.contains(&"clock") && checks.contains(&"prefix"), "{checks:?}");
 }
