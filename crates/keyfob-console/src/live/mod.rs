@@ -4,12 +4,15 @@
 
 mod event_row;
 mod forward;
+mod stored;
+mod wanted;
 
 pub(crate) use forward::{observations, stream};
+pub(crate) use stored::address_of_token;
 
-use keyfob_client::EventsQuery;
-use keyfob_core::TokenId;
 use maud::{Markup, html};
+
+use wanted::{PATH, Wanted};
 
 use crate::fields::link;
 use crate::reply::{Answer, Page};
@@ -17,9 +20,6 @@ use crate::shell::Section;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
 use crate::widget::token;
-
-/// How many events a page has.
-const EVENTS: usize = 100;
 
 /// What may be shown: the start of a type, and its name.
 const KINDS: [(&str, &str); 7] = [
@@ -34,62 +34,49 @@ const KINDS: [(&str, &str); 7] = [
 
 /// Shows the page. With `after`, it shows the events after that place instead of waiting for new ones.
 pub(crate) async fn show(visit: Visit) -> Answer {
-    let kind = visit.query.text("type").unwrap_or_default();
-    let about = visit.query.text("token").and_then(|text| text.parse::<TokenId>().ok());
-    let about_text = about.map(|about| about.to_string()).unwrap_or_default();
-    let stored = match visit.query.text("after") {
-        Some(after) => {
-            let mut query = EventsQuery::new().after(after).limit(EVENTS);
-            if !kind.is_empty() {
-                query = query.kind(kind);
-            }
-            if let Some(about) = about {
-                query = query.token(about);
-            }
-            Some(visit.api.events(&query).await?)
-        }
+    let wanted = Wanted::of(&visit);
+    let after = visit.query.text("after");
+    let found = match after {
+        Some(after) => Some(stored::find(&visit.api, &wanted, after).await?),
         None => None,
     };
-    let at = |after: &str| {
-        link("/console/live", &[("type", kind), ("token", &about_text), ("after", after)])
-    };
+    let token_text = wanted.token_text();
     let body = html! {
-        h1 { @if stored.is_some() { "Stored events" } @else { "Live" } }
-        @if let Some(about) = about {
+        h1 { @if found.is_some() { "Stored events" } @else { "Live" } }
+        @if let Some(about) = wanted.token {
             p {
                 "Of the token " (token::id(about)) ". "
-                a href=(link("/console/live", &[("type", kind), ("after", visit.query.text("after").unwrap_or_default())])) {
-                    "Show those of all tokens"
-                }
+                a href=(wanted.of_all_tokens()) { "Show those of all tokens" }
             }
         }
-        form.tools method="get" action="/console/live" {
+        form.tools method="get" action=(PATH) {
             label for="type" { "Show" }
             select #type name="type" {
-                @for (value, name) in KINDS { option value=(value) selected[value == kind] { (name) } }
+                @for (value, name) in KINDS { option value=(value) selected[value == wanted.kind] { (name) } }
             }
-            @if stored.is_some() { input type="hidden" name="after" value="start"; }
-            @if about.is_some() { input type="hidden" name="token" value=(about_text); }
+            @if found.is_some() {
+                input type="hidden" name="after" value=(wanted.from.as_deref().unwrap_or("start"));
+            }
+            @if wanted.token.is_some() { input type="hidden" name="token" value=(token_text); }
             button type="submit" { "Apply" }
-            @match stored {
-                Some(_) => a.button href=(at("")) { "Watch live" },
-                None => a.button href=(at("start")) { "Read what is stored" },
+            @match found {
+                Some(_) => a.button href=(wanted.live()) { "Watch live" },
+                None => a.button href=(wanted.stored_from(&stored::usual_start(visit.now))) { "Read what is stored" },
             }
         }
-        @match &stored {
-            Some(page) => {
-                @if page.trimmed { p.wrong { "Older events have been deleted already." } }
-                @if page.events.is_empty() { (nothing(about.is_some())) }
-                @else { (event_row::table(page.events.iter().map(|event| event_row::row(event, visit.now)), "")) }
-                @if page.more {
-                    a.button rel="next" href=(at(&page.cursor)) { "Next page" }
-                }
+        @match &found {
+            Some(found) => {
+                (stored::beginnings(&wanted, visit.now))
+                (stored::show(found, &wanted, visit.now))
             }
-            None => (waiting(kind, &about_text))
+            None => (waiting(&wanted.kind, &token_text))
         }
     };
-    let after = visit.query.text("after").unwrap_or("latest");
-    let query = [("type", kind), ("token", &about_text), ("after", after)];
+    let query = [
+        ("type", wanted.kind.as_str()),
+        ("token", &token_text),
+        ("after", after.unwrap_or("latest")),
+    ];
     let call = ApiCall::get(link("/v1/events", &query)).command(["events", "--follow"]);
     Ok(Page::new(Section::Live, "Live", body).call(call).into())
 }
@@ -108,17 +95,6 @@ fn waiting(kind: &str, filter: &str) -> Markup {
             }
             (event_row::table(std::iter::empty(), "live-rows"))
             p #live-empty.quiet { "Nothing has happened since you opened this page. Issue a token somewhere, and it is shown here." }
-        }
-    }
-}
-
-fn nothing(is_of_token: bool) -> Markup {
-    html! {
-        @if is_of_token {
-            p { "No events of this token are stored. Its history, on its page, is kept longer." }
-        } @else {
-            p { "No events are stored. Issue a token, and one will be:" }
-            (copyable("keyfob issue --subject alice --scope read --ttl 15m"))
         }
     }
 }

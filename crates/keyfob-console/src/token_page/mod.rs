@@ -25,6 +25,7 @@ use about::{MAX_COUNTING, heading, may_revoke};
 
 use crate::draw::states::{self, Step};
 use crate::fields::link;
+use crate::live::address_of_token;
 use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
@@ -105,7 +106,7 @@ fn actions(visit: &Visit, token: &TokenBody) -> Markup {
             }
             a.button href={ (path) "/explain" } { "Explain" }
             @if visit.may("keyfob:events") {
-                a.button href=(link("/console/live", &[("token", &token.id.to_string()), ("after", "start")])) { "Events" }
+                a.button href=(address_of_token(token.id, token.issued_at)) { "Events" }
             }
         }
     }
@@ -192,7 +193,7 @@ async fn rest_of_family(visit: &Visit, filter: &str) -> Markup {
         p {
             "Not all members are drawn. "
             @match counted {
-                Some(count) => { "The family has " (count) " tokens: " }
+                Some(count) => { "The family has " (text::counted(count, "token")) ": " }
                 None => { "How many there are is not known: " }
             }
             a href=(link("/console/tokens", &[("filter", filter)])) { "list all of them" } "."

@@ -38,6 +38,11 @@ pub(crate) fn short(text: &str, max_chars: usize) -> Markup {
     }
 }
 
+/// Returns a number with the name of what is counted, such as `1 token` or `2 tokens`.
+pub(crate) fn counted(count: u64, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+}
+
 fn bdi_of(text: &str) -> Markup {
     html! { bdi { (text) } }
 }
@@ -50,6 +55,12 @@ mod tests {
     fn markup_and_direction_are_only_text() {
         let shown = value("<script>alert(1)</script>\u{202e}").into_string();
         assert_eq!(shown, r"<bdi>&lt;script&gt;alert(1)&lt;/script&gt;\u{202e}</bdi>");
+    }
+
+    #[test]
+    fn one_is_in_the_singular() {
+        let counts = [0, 1, 2].map(|count| counted(count, "token"));
+        assert_eq!(counts, ["0 tokens", "1 token", "2 tokens"]);
     }
 
     #[test]
