@@ -15,7 +15,8 @@ export async function walk({ site, browser }) {
   await person.go("/console/tokens?filter=tag%3Aleak");
   await person.page.getByRole("link", { name: /Revoke all that match/ }).click();
   await person.page.getByLabel("Reason").fill("leaked");
-  await person.page.getByLabel(/At most so many/).fill("1500");
+  await person.page.getByText("Speed limit (optional)").click();
+  await person.page.getByLabel("At most, in a second").fill("1500");
   const word = person.page.getByLabel(/to confirm/);
   await word.fill(await word.getAttribute("data-confirm"));
   await person.page.getByRole("button", { name: /^Revoke/ }).click();
@@ -30,8 +31,10 @@ export async function walk({ site, browser }) {
   // The page is closed, and the run is there when somebody comes back.
   await person.page.close();
   person.page = await person.context.newPage();
-  await person.go("/console/revoke?filter=tag%3Aleak");
-  await person.page.getByRole("button", { name: "Resume" }).or(person.page.getByRole("link", { name: "Resume" })).first().click();
+  await person.go("/console");
+  await person.sees(/A revocation of tag:leak stopped at/);
+  await person.page.getByRole("link", { name: "Resume" }).click();
+  await person.page.getByRole("button", { name: "Resume" }).click();
   await person.sees(/Check: 0 alive/, 60_000);
   assert.equal((await site.api.send("GET", "/v1/tokens/count?filter=tag:leak+state:active")).count, 0);
   assert.ok((await site.api.validate(other.bearer)).ok);

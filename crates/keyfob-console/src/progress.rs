@@ -13,11 +13,12 @@
 //! | `data-run-total` | how much there is to do, if it is known |
 //! | `data-run-then` | the page to show after the last line |
 //!
-//! While a run shows, elements with `data-run-before` are hidden: what was so before it.
+//! While a run shows, elements with `data-run-before` are hidden: what was so before it. Elements with
+//! `data-run-during` are shown from its beginning on.
 //!
 //! A run that is not over is kept in the browser: the fields of the form, with the `filter` and the
-//! `resume` of the last line, and the numbers. `Resume` sends the form again with them. An element with
-//! `data-runs` lists the runs of its kind that are not over: see [`unfinished`].
+//! `resume` of the last line, and the numbers. `Resume` sends the form again with them. Every page has an
+//! element with `data-unfinished`, in which the script lists the runs that are not over: see [`unfinished`].
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -148,8 +149,9 @@ fn failed(last: Option<&impl Serialize>, trouble: &Trouble) -> Bytes {
     line_of(&line)
 }
 
-/// What a run shows while it runs. A script opens it.
-pub(crate) fn view(kind: &str) -> Markup {
+/// What a run shows while it runs. A script opens it. `part` is how much the server does before it can
+/// stop.
+pub(crate) fn view(kind: &str, part: &str) -> Markup {
     html! {
         div.card data-run-view=(kind) hidden {
             progress aria-label="Progress" {}
@@ -158,17 +160,23 @@ pub(crate) fn view(kind: &str) -> Markup {
             div.actions {
                 button type="button" data-run-pause { "Pause" }
                 button.primary type="button" data-run-resume hidden { "Resume" }
-                button type="button" data-run-forget hidden { "Leave it unfinished" }
+                button type="button" data-run-forget hidden { "Cancel" }
             }
-            p.quiet { "If you leave, the run stops soon, and nothing is lost: open this page again to resume it." }
+            p.quiet {
+                "If you leave this page or close it, the server stops after the part that it is in: at most " (part)
+                ". What is done stays done. Every page of the console then shows where to resume."
+                span data-run-paused hidden {
+                    " Cancel forgets where the run stopped. What is done stays done, and the rest is not touched."
+                }
+            }
         }
     }
 }
 
-/// Where a script lists the runs of a kind that are not over. `page` is where one resumes them.
-pub(crate) fn unfinished(kind: &str) -> Markup {
+/// Where a script lists the runs that are not over, on every page.
+pub(crate) fn unfinished() -> Markup {
     html! {
-        section.card data-runs=(kind) aria-label="Runs that are not over" hidden {}
+        section.banner data-unfinished aria-label="Runs that are not over" hidden {}
     }
 }
 

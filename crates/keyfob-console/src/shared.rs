@@ -2,7 +2,7 @@
 //! page.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use http::header::FORWARDED;
 use http::{HeaderName, Request, Response};
 use http_body_util::Full;
 use keyfob_client::{BuildError, Client, RetryPolicy};
-use keyfob_core::{Clock as _, SystemClock, Timestamp};
+use keyfob_core::{Clock as _, SystemClock, Timestamp, Ttl};
 
 use crate::activity::Activity;
 use crate::session::Throttle;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     api: Arc<Api>,
     pub(crate) throttle: Throttle,
     pub(crate) activity: Activity,
+    /// How long after a revocation this server may still accept a token. The API says it to some only.
+    pub(crate) max_staleness: OnceLock<Ttl>,
     clock: SystemClock,
 }
 
@@ -61,6 +63,7 @@ impl Shared {
             api: Arc::new(api),
             throttle: Throttle::new(),
             activity: Activity::default(),
+            max_staleness: OnceLock::new(),
             clock: SystemClock,
         }
     }

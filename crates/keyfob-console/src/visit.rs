@@ -7,11 +7,14 @@ use std::time::Duration;
 use http::HeaderMap;
 use keyfob_api::TokenBody;
 use keyfob_client::{Client, ListQuery};
-use keyfob_core::{Timestamp, TokenId};
+use keyfob_core::{Timestamp, TokenId, Ttl};
 
 use crate::fields::Fields;
 use crate::shared::Shared;
 use crate::trouble::Trouble;
+
+/// How long a page waits for the settings of the server.
+const MAX_ASKING: Duration = Duration::from_millis(500);
 
 /// One request, as a page receives it.
 pub(crate) struct Visit {
@@ -66,6 +69,21 @@ impl Visit {
         let query = ListQuery::new(filter);
         let counted = tokio::time::timeout(max_time, self.api.count(&query)).await;
         Some(counted.ok()?.ok()?.count)
+    }
+
+    /// Returns how long after a revocation a server may still accept a token; `None` if the viewer may not ask,
+    /// and nobody has who may.
+    pub(crate) async fn max_staleness(&self) -> Option<Ttl> {
+        let known = &self.shared.max_staleness;
+        if known.get().is_none() && self.may("keyfob:admin") {
+            let report = tokio::time::timeout(MAX_ASKING, self.api.doctor()).await;
+            if let Some(millis) =
+                report.ok().and_then(Result::ok).and_then(|it| it.max_staleness_ms)
+            {
+                let _ = known.set(Ttl::saturating_from_millis(millis));
+            }
+        }
+        known.get().copied()
     }
 
     /// Returns a part of the path.

@@ -13,6 +13,15 @@ function isTyping(target) {
     && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
+/** Moves to a field, and selects what is in it: to type replaces it. */
+function focusOn(field) {
+  field?.focus();
+  field?.select();
+}
+
+// The key for the filter was pressed on a page that has none.
+if (location.hash === "#filter") focusOn(document.getElementById("filter"));
+
 let waitsForSection = 0;
 
 document.addEventListener("keydown", (event) => {
@@ -34,11 +43,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "/") {
     const filter = document.getElementById("filter");
     event.preventDefault();
-    if (filter) filter.select();
-    else location.assign("/console/tokens");
+    if (filter) focusOn(filter);
+    else location.assign("/console/tokens#filter");
   } else if (event.key === "p") {
     event.preventDefault();
-    document.getElementById("person")?.select();
+    focusOn(document.getElementById("person"));
   } else if (event.key === "?") {
     document.getElementById("keys")?.showModal();
   } else if (event.key === "g") {
@@ -70,11 +79,15 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// A form that asks for a word before it may be sent.
-for (const input of document.querySelectorAll("input[data-confirm]")) {
-  const button = input.form.querySelector("button[type=submit]");
-  const check = () => { button.disabled = input.value.trim() !== input.dataset.confirm; };
-  input.addEventListener("input", check);
+// A form that may be sent only when what it asks for is there: a reason, and a word.
+for (const form of document.querySelectorAll("form[data-guarded]")) {
+  const button = form.querySelector("button[type=submit]");
+  const asked = [...form.querySelectorAll("input[required], input[data-confirm]")];
+  const isThere = ({ value, dataset }) => (dataset.confirm ? value.trim() === dataset.confirm : value.trim() !== "");
+  const check = () => { button.disabled = !asked.every(isThere); };
+  form.addEventListener("input", check);
+  // A browser that goes back fills fields in later.
+  addEventListener("pageshow", check);
   check();
 }
 
@@ -89,7 +102,7 @@ const modules = {
   "[data-bearer]": "./bearer.js",
   "[data-complete]": "./filter.js",
   "[data-live]": "./live.js",
-  "[data-run], [data-runs], [data-run-over]": "./run.js",
+  "[data-run], [data-unfinished], [data-run-over]": "./run.js",
 };
 
 for (const [selector, module] of Object.entries(modules)) {

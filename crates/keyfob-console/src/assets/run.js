@@ -59,12 +59,28 @@ function numbers(run) {
   return `${number(run.done)}${of} ${run.counter} · ${number(run.examined)} read${unread} · ${length(run.ms)}`;
 }
 
+/** Returns the name of the lock that the tab of a run holds. Browsers have locks over HTTPS and on this machine. */
+const lockOf = (key) => `keyfob.running.${key}`;
+
+/** Works while it holds the lock of a run. If another tab holds it, calls `onBusy` instead. */
+function locked(key, work, onBusy) {
+  if (!navigator.locks) return work();
+  return navigator.locks.request(lockOf(key), { ifAvailable: true }, (lock) => (lock ? work() : onBusy()));
+}
+
+/** Returns the locks that tabs hold. */
+async function heldLocks() {
+  const locks = await navigator.locks?.query().catch(() => null);
+  return new Set((locks?.held ?? []).map(({ name }) => name));
+}
+
 /** Drives one form. */
 function drive(form) {
   const kind = form.dataset.run;
   const view = document.querySelector(`[data-run-view="${CSS.escape(kind)}"]`);
-  const [bar, shown, message, pause, resume, forget] = ["progress", "[data-run-numbers]", "[data-run-message]",
-    "[data-run-pause]", "[data-run-resume]", "[data-run-forget]"].map((selector) => view.querySelector(selector));
+  const [bar, shown, message, pause, resume, forget, paused] = ["progress", "[data-run-numbers]", "[data-run-message]",
+    "[data-run-pause]", "[data-run-resume]", "[data-run-forget]", "[data-run-paused]"]
+    .map((selector) => view.querySelector(selector));
   const key = `${PREFIX}${kind}.${form.dataset.runTitle ?? ""}`;
   let run = kept.read(key);
   let request = null;
@@ -73,6 +89,8 @@ function drive(form) {
     view.hidden = false;
     form.hidden = true;
     if (request) for (const before of document.querySelectorAll("[data-run-before]")) before.hidden = true;
+    for (const headline of document.querySelectorAll("[data-run-headline]")) headline.hidden = true;
+    for (const during of document.querySelectorAll("[data-run-during]")) during.hidden = false;
     shown.textContent = numbers(run);
     if (run.total) {
       bar.max = run.total;
@@ -83,7 +101,7 @@ function drive(form) {
       bar.removeAttribute("value");
     }
     pause.hidden = !request;
-    resume.hidden = forget.hidden = Boolean(request);
+    resume.hidden = forget.hidden = paused.hidden = Boolean(request);
   }
 
   function stop(text) {
@@ -166,14 +184,18 @@ function drive(form) {
       request = null;
       show();
       say(`Done. ${numbers(run)}`);
-      const then = new URL(form.dataset.runThen, location.origin);
-      then.searchParams.set(run.counter, run.done);
-      location.assign(then);
+      location.assign(form.dataset.runThen);
     } else if (last?.state === "failed") {
       stop(`${last.error?.title ?? "The run failed"}: ${last.error?.detail ?? ""}`);
     } else {
       stop("The answer broke off. Nothing is lost: resume it.");
     }
+  }
+
+  function busy() {
+    show();
+    message.hidden = false;
+    message.textContent = "This run goes on in another tab.";
   }
 
   form.addEventListener("submit", (event) => {
@@ -190,10 +212,10 @@ function drive(form) {
       done: 0, examined: 0, unreadable: 0, ms: 0, at: Date.now(),
     };
     say("The run has begun.");
-    start();
+    locked(key, start, busy);
   });
   pause.addEventListener("click", () => request?.abort());
-  resume.addEventListener("click", () => { if (!request) start(); });
+  resume.addEventListener("click", () => { if (!request) locked(key, start, busy); });
   forget.addEventListener("click", () => {
     kept.forget(key);
     location.reload();
@@ -202,46 +224,60 @@ function drive(form) {
     show();
     message.hidden = false;
     message.classList.remove("wrong");
-    message.textContent = "This run was begun before, and is not over.";
+    message.textContent = "This run was begun before, and is not over. Resume it, or cancel it.";
   }
 }
 
-/** Lists the runs of a kind that are not over, but for the one of this page. */
-function list(section) {
+const names = { revoke: "revocation", reseal: "resealing" };
+
+/** Says what a run is, and where it is. */
+function sentence(run, isRunning) {
+  const title = document.createElement("code");
+  title.textContent = run.title || run.kind;
+  const of = run.total ? ` of ${number(run.total)}` : "";
+  const state = isRunning ? "runs in another tab, and is at" : "stopped at";
+  const made = document.createElement("p");
+  made.append(`A ${names[run.kind] ?? "run"} of `, title, ` ${state} ${number(run.done)}${of}. `);
+  return made;
+}
+
+/** Shows the runs that are not over, but for the one of this page. */
+async function list(section) {
   const here = location.pathname + location.search;
-  const runs = kept.all().filter((run) => run.kind === section.dataset.runs && run.page !== here);
-  if (!runs.length) return;
-  const heading = document.createElement("h2");
-  heading.textContent = "Not over yet";
-  const items = document.createElement("ul");
-  items.className = "choices";
-  items.append(...runs.map((run) => {
-    const item = document.createElement("li");
+  const running = await heldLocks();
+  const runs = kept.all().filter((run) => run.page !== here);
+  section.replaceChildren(...runs.map((run) => {
+    const isRunning = running.has(lockOf(run.key));
+    const item = sentence(run, isRunning);
+    if (isRunning) return item;
     const link = document.createElement("a");
     link.href = run.page;
-    link.textContent = run.title || run.kind;
-    const about = document.createElement("span");
-    about.textContent = ` ${numbers(run)}, ${length(Date.now() - run.at)} ago `;
+    link.className = "button small";
+    link.textContent = "Resume…";
     const button = document.createElement("button");
     button.type = "button";
     button.className = "small";
-    button.textContent = "Forget";
-    button.setAttribute("aria-label", `Forget the run ${run.title}`);
+    button.textContent = "Cancel";
+    button.title = "Forgets where the run stopped. What is done stays done.";
+    button.setAttribute("aria-label", `Cancel the run ${run.title}`);
     button.addEventListener("click", () => {
       kept.forget(run.key);
       item.remove();
-      section.hidden = !items.children.length;
-      say("Forgotten.");
+      section.hidden = !section.children.length;
+      say("Cancelled. What is done stays done.");
     });
-    item.append(link, about, button);
+    item.append(link, " ", button);
     return item;
   }));
-  section.replaceChildren(heading, items);
-  section.hidden = false;
+  section.hidden = !runs.length;
 }
 
 document.querySelectorAll("form[data-run]").forEach(drive);
 document.querySelectorAll("[data-run-over]").forEach(({ dataset }) => {
   kept.forget(`${PREFIX}${dataset.runOver}.${dataset.runTitle ?? ""}`);
 });
-document.querySelectorAll("[data-runs]").forEach(list);
+for (const section of document.querySelectorAll("[data-unfinished]")) {
+  list(section);
+  // Another tab begins a run, is further, or is done.
+  addEventListener("storage", () => list(section));
+}

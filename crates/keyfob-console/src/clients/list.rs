@@ -152,7 +152,9 @@ fn bounds(count: usize, is_whole: bool, stats: Option<&StatsBody>) -> Markup {
             } }
         @match stats {
             Some(stats) if nameless(stats) > 0 => {
-                p.quiet { (nameless(stats)) " living tokens have no client, or one whose name is not known here." }
+                p.quiet {
+                    "Living tokens without a client, or with one whose name is not known here: " (nameless(stats)) "."
+                }
             }
             Some(_) => {}
             None => p.quiet { "How many tokens there are is not known: your key may not read statistics." },

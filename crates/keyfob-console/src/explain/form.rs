@@ -14,6 +14,7 @@ pub(crate) fn fields(demands: &Demands) -> Markup {
         hint,
         value: demands.text(name),
         wrong: demands.wrong(name),
+        is_required: false,
     };
     html! {
         div.split {

@@ -25,10 +25,7 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
     let ended = progress::run_for_a_while(&mut run).await;
     let resealed = run.progress().map_or(0, |last| last.resealed).saturating_add(before);
     match ended {
-        Ok(true) => {
-            let resealed = resealed.to_string();
-            Ok(Reply::SeeOther(link(PATH, &[("count", "true"), ("resealed", &resealed)])))
-        }
+        Ok(true) => Ok(Reply::SeeOther(link(PATH, &[("count", "true"), ("done", "true")]))),
         Ok(false) => Ok(paused(&run, resealed, None)),
         Err(Trouble::SignedOut) => Err(Trouble::SignedOut),
         Err(trouble) => Ok(paused(&run, resealed, Some(&trouble))),
@@ -43,13 +40,13 @@ fn paused(run: &ResealRun, resealed: u64, trouble: Option<&Trouble>) -> Reply {
         @if let Some(trouble) = trouble {
             (alert::trouble(trouble))
         }
-        p role="status" { strong { (resealed) } " records were resealed. They stay so." }
+        p role="status" { strong { (resealed) } " resealed. They stay so." }
         form.card method="post" action={ (PATH) "/reseal" } {
             input type="hidden" name="resume" value=(resume);
             input type="hidden" name="resealed" value=(resealed);
             div.actions {
                 button.primary type="submit" { "Continue" }
-                a.button href=(PATH) { "Stop here" }
+                a.button href=(PATH) { "Cancel" }
             }
         }
     };

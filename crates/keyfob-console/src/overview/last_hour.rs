@@ -91,7 +91,7 @@ fn cache(window: &Window) -> Markup {
             dd {
                 "confirmed " (format!("{age:.0}")) " ms ago"
                 @if distrusted > 0.0 {
-                    " · " span.wrong { (distrusted) " lanes are not trusted now: each check of theirs asks the store" }
+                    " · " span.wrong { (distrusted) @if distrusted == 1.0 { " lane is" } @else { " lanes are" } " not trusted now: each check there asks the store" }
                 }
             }
         }

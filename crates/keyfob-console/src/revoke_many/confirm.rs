@@ -2,11 +2,11 @@
 
 use futures_util::future::join3;
 use keyfob_api::RevokeBody;
-use keyfob_client::ListQuery;
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
 use super::found::{self, Count, Sample};
+use super::reach::Reach;
 use super::target::Target;
 use super::tokens_table;
 use crate::progress;
@@ -15,10 +15,12 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{alert, owner, text};
+use crate::widget::{alert, field, owner, text};
 
 /// How many tokens are shown.
 const SAMPLE: usize = 20;
+/// From how many tokens on a limit of the speed is offered.
+const MANY: u64 = 1_000;
 /// The word to type where the number is not known.
 const WORD: &str = "revoke";
 
@@ -44,7 +46,8 @@ pub(super) fn reply(visit: Visit, target: Target, typed: Typed) -> Reply {
     let status = if typed.wrong.is_some() { 422 } else { 200 };
     let body = html! {
         h1 { "Revoke" }
-        p { "This would revoke " (target.named()) "." }
+        p data-run-headline { "This would revoke " (target.named()) "." }
+        p data-run-during hidden { "Revocation of " (target.named()) "." }
         (page::rest_here())
     };
     let mut page = Page::new(Section::Tokens, "Revoke", body).status(status);
@@ -81,10 +84,10 @@ fn calls(target: &Target) -> Vec<ApiCall> {
 }
 
 async fn ask(visit: &Visit, target: &Target, typed: &Typed) -> Result<Markup, Trouble> {
-    let (count, sample, is_own) = join3(
+    let (count, sample, reach) = join3(
         found::count(&visit.api, target),
         found::living(&visit.api, target, SAMPLE),
-        reaches_viewer(visit, target),
+        Reach::of(visit, target),
     )
     .await;
     // Without the sample one can still revoke: some servers of the store may be away.
@@ -94,12 +97,10 @@ async fn ask(visit: &Visit, target: &Target, typed: &Typed) -> Result<Markup, Tr
     }
     Ok(html! {
         div data-run-before { (summary(&count, target)) }
-        @if is_own {
-            p.wrong { strong { "Your own session is among them." } " You would be signed out." }
-        }
+        (reach.warning())
         (form(&count, target, typed))
-        @if let Target::Filter(_) = target { (progress::view("revoke")) }
-        div data-run-before { (shown(&sample, visit.now)) }
+        @if let Target::Filter(_) = target { (progress::view("revoke", "100 more tokens")) }
+        div data-run-before { (shown(&sample, target, visit.now)) }
     })
 }
 
@@ -130,8 +131,8 @@ fn summary(count: &Count, target: &Target) -> Markup {
         p {
             @match target {
                 Target::Filter(_) => {
-                    "They are revoked page by page, and you can pause. Tokens that are issued meanwhile may be \
-                     missed: the page after it counts again."
+                    "They are revoked in parts, and you can pause. Tokens that are issued meanwhile may be missed. So \
+                     what is alive is counted again at the end, and the page that follows says how many."
                 }
                 Target::Subject(_) | Target::Client(_) => {
                     "They are revoked in one step, however many there are. What is issued later is not touched."
@@ -143,13 +144,13 @@ fn summary(count: &Count, target: &Target) -> Markup {
     }
 }
 
-fn shown(sample: &Sample, now: Timestamp) -> Markup {
+fn shown(sample: &Sample, target: &Target, now: Timestamp) -> Markup {
     html! {
         @if !sample.tokens.is_empty() {
             h2 {
                 @if sample.more { "The first " (sample.tokens.len()) " of them" } @else { "These tokens" }
             }
-            (tokens_table::show(&sample.tokens, now))
+            (tokens_table::show(&sample.tokens, target, now))
         }
     }
 }
@@ -169,35 +170,28 @@ fn form(count: &Count, target: &Target, typed: &Typed) -> Markup {
         _ => None,
     };
     html! {
-        form.card method="post" action="/console/revoke" autocomplete="off"
+        form.card method="post" action="/console/revoke" autocomplete="off" data-guarded
             data-run=[filter.is_some().then_some("revoke")] data-run-title=[filter.as_deref()]
             data-run-counter=[filter.is_some().then_some("revoked")]
             data-run-total=[filter.as_ref().and(total)]
             data-run-then=[filter.is_some().then(|| target.address("/console/revoke/done"))] {
             (target.hidden())
             div.field {
-                label for="reason" { "Reason" }
+                label for="reason" { "Reason " (field::required()) }
                 input #reason type="text" name="reason" value=(typed.reason) maxlength="256" required list="reasons"
                     aria-describedby="reason-help";
                 datalist #reasons { @for reason in OFTEN { option value=(reason) {} } }
-                span #reason-help .quiet { "It is kept with each token, and answers “why was I logged out?”." }
-            }
-            @if filter.is_some() {
-                div.field {
-                    label for="throttle" { "At most so many in a second" }
-                    input #throttle type="text" name="throttle" inputmode="numeric" pattern="[0-9]{1,9}"
-                        aria-describedby="throttle-help";
-                    span #throttle-help .quiet { "Leave it empty to be as fast as the store is." }
-                }
+                span #reason-help .quiet { (field::REASON_HINT) }
             }
             @if let Some(word) = &word {
                 input type="hidden" name="expect" value=(word);
                 div.field {
-                    label for="confirm" { "Type " strong { (word) } " to confirm" }
+                    label for="confirm" { "Type " strong { (word) } " to confirm " (field::required()) }
                     input #confirm type="text" name="confirm" required data-confirm=(word) autocapitalize="off"
                         spellcheck="false" inputmode=[total.map(|_| "numeric")];
                 }
             }
+            @if filter.is_some() && total.is_none_or(|total| total >= MANY) { (speed_limit()) }
             @if let Some(wrong) = typed.wrong { p.wrong role="alert" { (wrong) } }
             div.actions {
                 button.danger.primary type="submit" {
@@ -207,7 +201,22 @@ fn form(count: &Count, target: &Target, typed: &Typed) -> Markup {
                         None => "Revoke all",
                     }
                 }
-                a.button href=(back(target)) { "Leave it" }
+                a.button href=(back(target)) { "Cancel" }
+            }
+        }
+    }
+}
+
+/// The field for how fast a run may be. Few tokens are revoked before anybody would notice a limit.
+fn speed_limit() -> Markup {
+    html! {
+        details.field {
+            summary { "Speed limit (optional)" }
+            div.field {
+                label for="throttle" { "At most, in a second" }
+                input #throttle type="text" name="throttle" inputmode="numeric" pattern="[0-9]{1,9}"
+                    aria-describedby="throttle-help";
+                span #throttle-help .quiet { "Leave it empty to be as fast as the store is." }
             }
         }
     }
@@ -220,26 +229,5 @@ fn back(target: &Target) -> String {
         Target::Subject(subject) => owner::subject_address(subject.as_str()),
         Target::Client(client) => owner::client_address(client.as_str()),
         Target::Tokens(_) => "/console/tokens".to_owned(),
-    }
-}
-
-/// Returns whether the session of the person who looks would end.
-async fn reaches_viewer(visit: &Visit, target: &Target) -> bool {
-    let Some(viewer) = &visit.viewer else { return false };
-    let own = &viewer.0;
-    match target {
-        Target::Subject(subject) => own.subject.as_ref() == Some(subject),
-        Target::Client(client) => own.client.as_ref() == Some(client),
-        Target::Tokens(tokens) => tokens.iter().any(|id| viewer.is_revoked_with(*id)),
-        Target::Filter(filter) => {
-            for id in own.ancestors.iter().chain([&own.id]) {
-                // A filter that names an id takes no second one. Then nothing is said.
-                let query = ListQuery::new(format!("{filter} id:{id}")).limit(1);
-                if visit.api.list(&query).await.is_ok_and(|page| !page.tokens.is_empty()) {
-                    return true;
-                }
-            }
-            false
-        }
     }
 }

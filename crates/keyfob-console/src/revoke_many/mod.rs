@@ -5,6 +5,7 @@
 
 mod confirm;
 mod found;
+mod reach;
 mod result;
 mod run;
 mod start;

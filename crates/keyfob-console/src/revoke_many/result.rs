@@ -3,25 +3,30 @@
 //! Everything here is asked of the API when the page is shown, so the page can be opened again, and a link
 //! to it proves nothing that is not so.
 
+use std::time::Duration;
+
 use futures_util::future::join;
 use futures_util::stream;
 use keyfob_api::{RevocationBody, RevokeBody, TokenBody};
-use keyfob_core::Timestamp;
+use keyfob_core::text::Subject;
+use keyfob_core::{Filter, Timestamp, TokenState, Ttl};
 use maud::{Markup, html};
 
 use super::found::{self, Count, Sample};
 use super::target::Target;
-use super::tell::LastRevocation;
+use super::tell::{LastRevocation, Others};
 use super::{start, tell, tokens_table};
 use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
-use crate::widget::{alert, owner, text, time};
+use crate::widget::{alert, owner, staleness, text, time};
 
 /// How many tokens are shown.
 const SHOWN: usize = 20;
+/// How long the page waits for the number of other sessions.
+const MAX_COUNTING: Duration = Duration::from_millis(500);
 /// How many tokens are read to find the last revocation.
 const READ: usize = 100;
 
@@ -64,18 +69,22 @@ async fn check(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
         Count::Exactly(0) => Sample::default(),
         _ => found::living(&visit.api, target, SHOWN).await.unwrap_or_default(),
     };
-    let number = |name| visit.query.text(name).and_then(|text| text.parse::<u64>().ok());
     let last = LastRevocation::of(&revoked.tokens);
+    let bound = if last.is_some() { visit.max_staleness().await } else { None };
+    let others = match &last {
+        Some(last) => others(visit, last).await,
+        None => Others::Unknown,
+    };
     Ok(html! {
         (proof(target, &alive, visit))
-        @if let Some(lanes) = number("pending") {
+        @if visit.query.has("pending") {
             p.wrong role="alert" {
-                (lanes) " lanes of the store could not be reached when it was revoked. Any server revokes the rest when \
-                 they are back. Check again then."
+                "Parts of the store could not be reached when it was revoked. Any server revokes the rest when they are \
+                 back. Check again then."
             }
         }
         @if let Some(last) = &last {
-            (who(target, last.revocation, number("revoked"), visit.now))
+            (who(target, last.revocation, bound, visit.now))
         } @else {
             p { "Among the tokens that were read, none is revoked." }
         }
@@ -87,15 +96,28 @@ async fn check(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
                      client first, and revoke again."
                 }
             }
-            (tokens_table::show(&left.tokens, visit.now))
+            (tokens_table::show(&left.tokens, target, visit.now))
         }
         @if let Some(last) = &last {
             h2 { "Tell the user" }
-            (copyable(&last.sentence()))
+            (copyable(&last.sentence(others)))
         }
-        (what(&revoked, visit.now))
+        (what(target, &revoked, visit.now))
         div.actions { (onward(target, &revoked.tokens)) }
     })
+}
+
+/// Returns whether the person has other sessions.
+async fn others(visit: &Visit, last: &LastRevocation<'_>) -> Others {
+    let subject = last.one_subject().and_then(|subject| subject.parse::<Subject>().ok());
+    let Some(subject) = subject else { return Others::Unknown };
+    let alive = Filter::new().subject(subject);
+    let alive = alive.state(TokenState::Active).state(TokenState::Pending).to_string();
+    match visit.count(&alive, MAX_COUNTING).await {
+        None => Others::Unknown,
+        Some(0) => Others::Ended,
+        Some(_) => Others::Alive,
+    }
 }
 
 fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {
@@ -123,7 +145,7 @@ fn proof(target: &Target, alive: &Count, visit: &Visit) -> Markup {
 
 /// Says who revoked it, and from when on it is refused everywhere: what a revocation that has returned
 /// promises.
-fn who(target: &Target, last: &RevocationBody, run: Option<u64>, now: Timestamp) -> Markup {
+fn who(target: &Target, last: &RevocationBody, bound: Option<Ttl>, now: Timestamp) -> Markup {
     html! {
         p {
             "Revoked"
@@ -132,17 +154,16 @@ fn who(target: &Target, last: &RevocationBody, run: Option<u64>, now: Timestamp)
             @if let Some(by) = &last.by { " by " (text::bdi(by.as_str())) }
             @if let Some(reason) = &last.reason { ": " (text::bdi(reason.as_str())) }
             "."
-            @if let Some(count) = run { " The run has ended " strong { (count) } " tokens." }
         }
         p {
-            "Every server of this store refuses a token at the latest 250 ms after it was revoked: the max staleness, \
-             unless you have set another. A server that is cut off from the store accepts none of them either: it \
+            "Every server of this store refuses a token at the latest " (staleness::named(bound)) " after it was revoked: \
+             the max staleness. A server that is cut off from the store accepts none of them either: it \
              cannot prove that it has missed nothing."
         }
     }
 }
 
-fn what(revoked: &Sample, now: Timestamp) -> Markup {
+fn what(target: &Target, revoked: &Sample, now: Timestamp) -> Markup {
     let shown = revoked.tokens.get(..SHOWN).unwrap_or(&revoked.tokens);
     html! {
         @if !shown.is_empty() {
@@ -150,7 +171,7 @@ fn what(revoked: &Sample, now: Timestamp) -> Markup {
                 "What is revoked"
                 @if revoked.more || shown.len() < revoked.tokens.len() { ": the newest " (shown.len()) }
             }
-            (tokens_table::show(shown, now))
+            (tokens_table::show(shown, target, now))
         }
     }
 }

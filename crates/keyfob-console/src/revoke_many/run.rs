@@ -55,7 +55,8 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
                 let answer = visit.api.revoke_target(wanted, reason).await?;
                 if let Some(lanes) = answer.lanes {
                     let address = target.address(DONE);
-                    return Ok(Reply::SeeOther(format!("{address}&pending={}", lanes.pending)));
+                    let note = if lanes.pending > 0 { "&pending=true" } else { "" };
+                    return Ok(Reply::SeeOther(format!("{address}{note}")));
                 }
             }
         }
@@ -63,14 +64,18 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
     Ok(Reply::SeeOther(target.address(DONE)))
 }
 
-/// Returns the reason, if there is one and the word was typed.
+/// Returns the reason, if the word was typed too.
 fn checked(form: &Fields) -> Result<Option<Reason>, &'static str> {
-    let reason = form.text("reason").map(str::parse).transpose();
-    let reason = reason.map_err(|_| "The reason is too long: at most 256 bytes.")?;
+    let Some(reason) = form.text("reason") else {
+        return Err("Give a reason: the person may ask why. Nothing was revoked.");
+    };
+    let reason = reason.parse();
+    let reason =
+        reason.map_err(|_| "The reason is too long: at most 256 bytes. Nothing was revoked.")?;
     if form.text("expect") != form.text("confirm") {
         return Err("What you typed to confirm is not what is asked for. Nothing was revoked.");
     }
-    Ok(reason)
+    Ok(Some(reason))
 }
 
 async fn by_filter(visit: &Visit, filter: &str, reason: Option<Reason>) -> Answer {
@@ -89,10 +94,7 @@ async fn by_filter(visit: &Visit, filter: &str, reason: Option<Reason>) -> Answe
     let mut part = Part::before(&visit.form);
     part.add(run.progress(), begun.elapsed());
     match ended {
-        Ok(true) => {
-            let address = Target::Filter(part.named.clone()).address(DONE);
-            Ok(Reply::SeeOther(format!("{address}&revoked={}", part.revoked)))
-        }
+        Ok(true) => Ok(Reply::SeeOther(Target::Filter(part.named.clone()).address(DONE))),
         Ok(false) => Ok(paused(&part, filter, None)),
         Err(Trouble::SignedOut) => Err(Trouble::SignedOut),
         Err(trouble) => Ok(paused(&part, filter, Some(&trouble))),

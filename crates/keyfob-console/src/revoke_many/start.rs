@@ -1,9 +1,8 @@
-//! Where nothing is named yet: the ways to name it, and the runs that are not over.
+//! Where nothing is named yet: the ways to name it.
 
 use maud::{Markup, html};
 
 use super::target::Wrong;
-use crate::progress;
 use crate::reply::{Page, Reply};
 use crate::shell::Section;
 use crate::token_list::filter_box;
@@ -17,7 +16,6 @@ pub(super) fn reply(wrong: Option<&Wrong>) -> Reply {
     };
     let body = html! {
         h1 { "Revoke" }
-        (progress::unfinished("revoke"))
         @match wrong {
             Some(Wrong::Filter { text, error }) => (filter_box::pointed(text, error)),
             Some(Wrong::Value(detail)) => p.wrong role="alert" { (detail) },

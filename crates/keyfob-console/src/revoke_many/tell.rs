@@ -11,6 +11,15 @@ use crate::widget::text::visible;
 /// How many devices are named.
 const MAX_DEVICES: usize = 3;
 
+/// Whether the person has other sessions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Others {
+    /// Nothing of the person is alive.
+    Ended,
+    Alive,
+    Unknown,
+}
+
 /// The last revocation among some tokens, and those that it ended.
 #[derive(Debug)]
 pub(super) struct LastRevocation<'a> {
@@ -31,28 +40,38 @@ impl<'a> LastRevocation<'a> {
         Some(Self { revocation, tokens: ended.collect() })
     }
 
+    /// Returns the subject, if all the tokens have the same.
+    pub(super) fn one_subject(&self) -> Option<&'a str> {
+        one_subject(&self.tokens)
+    }
+
     /// Returns the sentence. Nothing in it is invisible.
-    pub(super) fn sentence(&self) -> String {
-        let what = match self.revocation.through.as_str() {
-            "subject" => "All your sessions were".to_owned(),
-            "client" => match self.tokens.iter().find_map(|token| token.client.as_ref()) {
-                Some(client) => format!("All keys and tokens of {client} were"),
-                None => "All your keys and tokens were".to_owned(),
-            },
-            "all" => "The sessions of all users were".to_owned(),
-            _ => self.what(),
-        };
-        let verb = if self.is_about_keys() { "revoked" } else { "ended" };
-        let next = match self.is_about_keys() {
-            true => "Please ask for a new key.",
-            false => "Please sign in again.",
-        };
+    pub(super) fn sentence(&self, others: Others) -> String {
         let when = moment(self.revocation.at, false);
+        let what = match self.revocation.through.as_str() {
+            "subject" => format!("All your sessions were ended on {when}."),
+            "client" => match self.tokens.iter().find_map(|token| token.client.as_ref()) {
+                Some(client) => format!("All keys and tokens of {client} were revoked on {when}."),
+                None => format!("All your keys and tokens were revoked on {when}."),
+            },
+            "all" => format!("The sessions of all users were ended on {when}."),
+            _ => self.what(&when),
+        };
         let reason = self.revocation.reason.as_ref();
         let reason = reason.map_or_else(String::new, |reason| format!(" Reason: {reason}."));
-        let text =
-            format!("{what} {verb} on {when}.{reason} Nothing accepts this any more. {next}");
+        let text = format!("{what}{reason}{}", self.next(others));
         visible(&text).into_owned()
+    }
+
+    /// Returns what the person does next, as far as it is known.
+    fn next(&self, others: Others) -> &'static str {
+        match (self.revocation.through.as_str(), others) {
+            _ if self.is_about_keys() => " Please ask for a new key.",
+            ("subject" | "all", _) | (_, Others::Ended) => " Please sign in again.",
+            (_, Others::Alive) if self.devices().is_some() => " Your other devices stay signed in.",
+            (_, Others::Alive) => " Your other sessions stay signed in.",
+            (_, Others::Unknown) => "",
+        }
     }
 
     fn is_about_keys(&self) -> bool {
@@ -60,19 +79,27 @@ impl<'a> LastRevocation<'a> {
             || self.tokens.iter().any(|token| token.kind == Kind::ApiKey)
     }
 
-    fn what(&self) -> String {
-        if self.is_about_keys() {
-            return "Your key was".to_owned();
+    fn what(&self, when: &str) -> String {
+        let count = self.tokens.len();
+        match (self.is_about_keys(), self.devices()) {
+            (true, _) if count == 1 => format!("Your key was revoked on {when}."),
+            (true, _) => format!("Your {count} keys were revoked on {when}."),
+            (false, Some(devices)) if count == 1 => {
+                format!("Your session {devices} was ended on {when}.")
+            }
+            (false, None) if count == 1 => format!("Your session was ended on {when}."),
+            (false, Some(devices)) => format!("You were signed out on {when}, {devices}."),
+            (false, None) => format!("You were signed out on {when}."),
         }
+    }
+
+    /// Names the devices, if they are few, and those of one person.
+    fn devices(&self) -> Option<String> {
+        self.one_subject()?;
         let devices = self.tokens.iter().filter_map(|token| device::name(&token.metadata.device));
         let devices: BTreeSet<_> = devices.collect();
-        match devices.len() {
-            1..=MAX_DEVICES if one_subject(&self.tokens).is_some() => {
-                let devices: Vec<_> = devices.iter().map(|name| format!("on {name}")).collect();
-                format!("Your session {} was", devices.join(" and "))
-            }
-            _ => "Your session was".to_owned(),
-        }
+        let devices: Vec<_> = devices.iter().map(|name| format!("on {name}")).collect();
+        (1..=MAX_DEVICES).contains(&devices.len()).then(|| devices.join(" and "))
     }
 }
 
@@ -96,7 +123,9 @@ mod tests {
     use super::*;
     use keyfob_core::token::{Revocation, RevocationScope, Token, sample};
 
-    fn told(through: RevocationScope, change: impl FnOnce(&mut Token)) -> String {
+    const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+    fn revoked(through: RevocationScope, change: impl FnOnce(&mut Token)) -> TokenBody {
         let mut token = sample::token();
         token.kind = Kind::Session;
         token.revocation = Some(Revocation {
@@ -106,28 +135,46 @@ mod tests {
             through,
         });
         change(&mut token);
-        let tokens = [TokenBody::of(&token, token.issued_at)];
-        LastRevocation::of(&tokens).unwrap().sentence()
+        TokenBody::of(&token, token.issued_at)
+    }
+
+    fn told(through: RevocationScope, change: impl FnOnce(&mut Token)) -> String {
+        LastRevocation::of(&[revoked(through, change)]).unwrap().sentence(Others::Alive)
     }
 
     #[test]
     fn a_user_reads_what_was_ended_when_and_why() {
         assert_eq!(
             told(RevocationScope::Subject, |_| {}),
-            "All your sessions were ended on 2026-11-18 at 11:06 UTC. Reason: laptop stolen. Nothing accepts this \
-             any more. Please sign in again."
+            "All your sessions were ended on 2026-11-18 at 11:06 UTC. Reason: laptop stolen. Please sign in again."
         );
     }
 
     #[test]
     fn a_device_is_named_as_the_user_knows_it() {
         let told = told(RevocationScope::Token, |token| {
-            token.metadata.device.user_agent =
-                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-                    .parse()
-                    .ok();
+            token.metadata.device.user_agent = FIREFOX.parse().ok();
         });
         assert!(told.starts_with("Your session on Firefox on Linux was ended on"), "{told}");
+        assert!(told.ends_with("stolen. Your other devices stay signed in."), "{told}");
+    }
+
+    #[test]
+    fn several_sessions_are_not_called_one() {
+        let one = || {
+            revoked(RevocationScope::Token, |token| {
+                token.metadata.device.user_agent = FIREFOX.parse().ok();
+            })
+        };
+        let tokens = [one(), one()];
+        let told = |others| LastRevocation::of(&tokens).unwrap().sentence(others);
+        assert_eq!(
+            told(Others::Ended),
+            "You were signed out on 2026-11-18 at 11:06 UTC, on Firefox on Linux. Reason: laptop stolen. Please sign \
+             in again."
+        );
+        // What is not known is not said.
+        assert!(told(Others::Unknown).ends_with("Reason: laptop stolen."));
     }
 
     #[test]

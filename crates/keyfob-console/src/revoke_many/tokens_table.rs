@@ -4,13 +4,16 @@ use keyfob_api::TokenBody;
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
+use super::target::Target;
+use crate::token_list::columns::{self, Column};
 use crate::widget::{device, owner, text, time, token};
 
 /// How many characters of a text a cell shows.
 const CELL_CHARS: usize = 40;
 
-/// Shows tokens in a table.
-pub(super) fn show(tokens: &[TokenBody], now: Timestamp) -> Markup {
+/// Shows tokens in a table, with their labels and tags if the target names some.
+pub(super) fn show(tokens: &[TokenBody], target: &Target, now: Timestamp) -> Markup {
+    let has_labels = matches!(target, Target::Filter(filter) if columns::names_labels(filter));
     html! {
         div.scroll tabindex="0" role="region" aria-label="Tokens" {
             table {
@@ -19,15 +22,16 @@ pub(super) fn show(tokens: &[TokenBody], now: Timestamp) -> Markup {
                         @for title in ["State", "Kind", "Token", "Subject", "Client", "Device", "Last used", "Issued"] {
                             th scope="col" { (title) }
                         }
+                        @if has_labels { th scope="col" { (Column::Labels.title()) } }
                     }
                 }
-                tbody { @for token in tokens { (row(token, now)) } }
+                tbody { @for token in tokens { (row(token, has_labels, now)) } }
             }
         }
     }
 }
 
-fn row(token: &TokenBody, now: Timestamp) -> Markup {
+fn row(token: &TokenBody, has_labels: bool, now: Timestamp) -> Markup {
     let device = &token.metadata.device;
     let id = device.id.as_ref().map(|id| id.as_str());
     let device = device::name(device);
@@ -55,6 +59,7 @@ fn row(token: &TokenBody, now: Timestamp) -> Markup {
             }
             td { (time::ago_or(token.last_used, now, "–")) }
             td { (time::ago(token.issued_at, now)) }
+            @if has_labels { td { (Column::Labels.cell(token, now)) } }
         }
     }
 }

@@ -107,7 +107,7 @@ impl Kept {
                 }
                 div.actions {
                     button.primary type="submit" { "Do it" }
-                    a.button href=(PREFIX) { "Leave it" }
+                    a.button href=(PREFIX) { "Cancel" }
                 }
             }
         })

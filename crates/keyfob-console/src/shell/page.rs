@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Section, assets};
+use crate::progress;
 use crate::reply::Page;
 use crate::trouble::Trouble;
 use crate::visit::Viewer;
@@ -68,6 +69,7 @@ fn document(
                     a.brand href="/console" { "keyfob" }
                     @if let Some(viewer) = viewer { (navigation(section, viewer)) }
                 }
+                @if viewer.is_some() { (progress::unfinished()) }
                 main #content tabindex="-1" { (content) }
                 @if let Some(viewer) = viewer { (keys_dialog(viewer)) }
                 div #status .visually-hidden role="status" aria-live="polite" {}

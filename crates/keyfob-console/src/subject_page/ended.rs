@@ -2,15 +2,15 @@
 
 use keyfob_api::TokenBody;
 use keyfob_client::ListQuery;
-use keyfob_core::Filter;
 use keyfob_core::text::Subject;
+use keyfob_core::{Filter, Kind, Timestamp};
 use maud::{Markup, html};
 
 use super::why;
 use crate::observations::{self, Recent, code_of};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::widget::text;
+use crate::widget::{facts, text};
 
 /// How many tokens are read, the newest first.
 const READ: usize = 1_000;
@@ -24,14 +24,14 @@ pub(super) async fn section(visit: &Visit, subject: &Subject) -> Result<Markup, 
     let causes = why::causes(&page.tokens, &seen.events, visit.now);
     Ok(html! {
         @if causes.is_empty() {
-            p { "Nothing of this subject ended or was refused, as far as is known here." }
+            (no_logout(&page.tokens, page.next.is_some(), visit.now))
         } @else {
             ol.causes { @for cause in &causes { li { (cause.sentence) } } }
         }
         p.quiet {
             "This is from the "
-            @if page.next.is_some() { "newest " (page.tokens.len()) } @else { (page.tokens.len()) }
-            " tokens of the subject. Tokens that ended long ago are deleted. "
+            @if page.next.is_some() { "newest " }
+            (text::counted(page.tokens.len() as u64, "token")) " of the subject. Tokens that ended long ago are deleted. "
             @if may_see {
                 "Refusals are those " (seen.bound()) ", of these tokens; a server leaves some out if there are many."
             } @else {
@@ -39,6 +39,25 @@ pub(super) async fn section(visit: &Visit, subject: &Subject) -> Result<Markup, 
             }
         }
     })
+}
+
+/// Says what is known where no end is recorded. The tokens come newest first.
+fn no_logout(tokens: &[TokenBody], has_more: bool, now: Timestamp) -> Markup {
+    let sessions: Vec<_> = tokens.iter().filter(|token| token.kind == Kind::Session).collect();
+    let (newest, count, name) = match sessions.first() {
+        Some(newest) => (Some(*newest), sessions.len(), "session"),
+        None => (tokens.first(), tokens.len(), "token"),
+    };
+    html! {
+        @match (tokens.last(), newest) {
+            (Some(oldest), Some(newest)) => p {
+                strong { "No logout is recorded since " (facts::exact(oldest.issued_at, now)) ". " }
+                "The " @if count == 1 && !has_more { "only " } @else { "newest " } (name) " was issued "
+                (facts::exact(newest.issued_at, now)) ": it may be a new sign-in."
+            },
+            _ => p { strong { "No logout is recorded." } " There is no token of this subject." },
+        }
+    }
 }
 
 /// Reads the refusals of these tokens.

@@ -62,7 +62,7 @@ pub(super) fn table(page: &LivingPage, visit: &Visit, subject: &Subject) -> Mark
                 table.devices {
                     thead {
                         tr {
-                            @for title in ["Device or token", "Last seen", "Address", "Client", "Issued"] {
+                            @for title in ["Device or token", "Last used or issued", "Address", "Client", "Issued"] {
                                 th scope="col" { (title) }
                             }
                         }

@@ -4,6 +4,7 @@ use keyfob_api::TokenBody;
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
+use super::conditions::conditions;
 use crate::widget::{owner, text, time, token};
 
 /// A column of the list.
@@ -42,7 +43,7 @@ impl Column {
         Self::Expires,
     ];
 
-    pub(crate) const DEFAULT: [Self; 8] = [
+    const DEFAULT: [Self; 8] = [
         Self::State,
         Self::Kind,
         Self::Subject,
@@ -53,12 +54,22 @@ impl Column {
         Self::Expires,
     ];
 
-    /// Returns the columns with these names, in their usual order.
-    pub(crate) fn chosen<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Self> {
+    /// Returns the columns that a list has if nobody chooses others. A filter that names labels or tags shows
+    /// them.
+    pub(crate) fn usual(filter: &str) -> Vec<Self> {
+        let is_labelled = names_labels(filter);
+        let is_usual = |column: &Self| {
+            Self::DEFAULT.contains(column) || (*column == Self::Labels && is_labelled)
+        };
+        Self::ALL.into_iter().filter(is_usual).collect()
+    }
+
+    /// Returns the columns with these names, in their usual order; `None` if there is no such name.
+    pub(crate) fn chosen<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<Self>> {
         let names: Vec<_> = names.collect();
         let chosen = Self::ALL.into_iter().filter(|column| names.contains(&column.name()));
         let chosen: Vec<_> = chosen.collect();
-        if chosen.is_empty() { Self::DEFAULT.to_vec() } else { chosen }
+        (!chosen.is_empty()).then_some(chosen)
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -120,6 +131,12 @@ impl Column {
             Self::Expires => time::ago_or(token.expires_at, now, "never"),
         }
     }
+}
+
+/// Returns whether a filter has a condition on labels or tags.
+pub(crate) fn names_labels(filter: &str) -> bool {
+    let keys = ["label:", "tag:", "any-tag:"];
+    conditions(filter).iter().any(|it| keys.iter().any(|key| it.starts_with(key)))
 }
 
 fn cut(value: Option<&str>) -> Markup {

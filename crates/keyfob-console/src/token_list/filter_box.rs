@@ -52,9 +52,6 @@ pub(crate) fn pointed(filter: &str, wrong: &FilterError) -> Markup {
         div.wrong role="alert" {
             pre { (wrong.pointer(filter)) }
             p { (wrong) }
-            @if let Some(key) = wrong.suggestion() {
-                p { "Did you mean " code { (key) ":" } "?" }
-            }
         }
     }
 }

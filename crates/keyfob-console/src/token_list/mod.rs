@@ -13,7 +13,6 @@ use keyfob_core::Filter;
 use maud::{Markup, html};
 
 use crate::fields::link;
-use crate::progress;
 use crate::reply::{Answer, Page, Reply};
 use crate::shell::{Section, page};
 use crate::visit::Visit;
@@ -33,7 +32,6 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         (heading())
         (filter_box::form(&wanted, None))
         (tools(&wanted, may_revoke))
-        @if may_revoke { (progress::unfinished("revoke")) }
         div.scroll tabindex="0" role="region" aria-label="Tokens" {
             table {
                 thead { tr { @for column in &wanted.columns { th scope="col" { (column.title()) } } } }

@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use super::wanted::Wanted;
 use crate::trouble::Trouble;
 use crate::visit::Visit;
-use crate::widget::alert;
+use crate::widget::{alert, text};
 
 /// How many rows a page has.
 const ROWS: usize = 50;
@@ -95,11 +95,11 @@ impl Search {
                         }
                     }
                     @if page.unreadable > 0 {
-                        p.wrong { (page.unreadable) " records could not be read. The log of the server names them." }
+                        p.wrong { (text::counted(page.unreadable, "record")) " could not be read. The log of the server says which." }
                     }
                     @if let Some(cursor) = &page.next {
                         @if self.found == 0 {
-                            p { "Nothing yet: " (self.examined) " tokens were read, and there are more." }
+                            p { "Nothing yet: " (text::counted(self.examined, "token")) " read, and there are more." }
                         }
                         a.button rel="next" href=(self.wanted.address("/console/tokens", &page.filter, cursor)) {
                             @if self.found < ROWS { "Search on" } @else { "Next page" }

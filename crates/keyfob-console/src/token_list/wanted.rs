@@ -13,6 +13,8 @@ pub(crate) struct Wanted {
     pub(super) order: ListOrder,
     pub(super) cursor: Option<String>,
     pub(super) columns: Vec<Column>,
+    /// Whether somebody chose the columns. Otherwise they follow the filter.
+    has_chosen: bool,
 }
 
 impl Wanted {
@@ -21,11 +23,14 @@ impl Wanted {
             Some("expiring") => ListOrder::Expiring,
             _ => ListOrder::Newest,
         };
+        let filter = visit.query.text("filter").unwrap_or_default().to_owned();
+        let chosen = Column::chosen(visit.query.all("column"));
         Self {
-            filter: visit.query.text("filter").unwrap_or_default().to_owned(),
             order,
             cursor: visit.query.text("cursor").map(str::to_owned),
-            columns: Column::chosen(visit.query.all("column")),
+            has_chosen: chosen.is_some(),
+            columns: chosen.unwrap_or_else(|| Column::usual(&filter)),
+            filter,
         }
     }
 
@@ -43,7 +48,7 @@ impl Wanted {
 
     pub(super) fn address(&self, path: &str, filter: &str, cursor: &str) -> String {
         let mut query = vec![("filter", filter), ("order", self.order_text()), ("cursor", cursor)];
-        if self.columns != Column::DEFAULT {
+        if self.has_chosen {
             query.extend(self.columns.iter().map(|column| ("column", column.name())));
         }
         link(path, &query)

@@ -29,6 +29,11 @@ pub(super) fn may_revoke(visit: &Visit, token: &TokenBody) -> bool {
     visit.may("keyfob:revoke") || visit.viewer.as_ref().is_some_and(is_own)
 }
 
+/// Returns whether a token is the session of the person who looks.
+pub(super) fn is_session_of_viewer(visit: &Visit, token: &TokenBody) -> bool {
+    visit.viewer.as_ref().is_some_and(|viewer| viewer.0.id == token.id)
+}
+
 /// Returns whether a token is the session of the person who looks, or what that session descends from.
 pub(super) fn is_of_viewer(visit: &Visit, token: &TokenBody) -> bool {
     visit.viewer.as_ref().is_some_and(|viewer| viewer.is_revoked_with(token.id))

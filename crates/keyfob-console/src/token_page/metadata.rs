@@ -104,6 +104,7 @@ fn form(id: TokenId, draft: &Draft, wrongs: &[Wrong]) -> Markup {
         hint,
         value: draft.typed.get(name),
         wrong: Wrong::of(wrongs, name),
+        is_required: false,
     };
     html! {
         form method="post" action={ (token::address(id)) "/metadata" } {
@@ -115,7 +116,7 @@ fn form(id: TokenId, draft: &Draft, wrongs: &[Wrong]) -> Markup {
             }
             div.actions {
                 button.primary type="submit" { "Save" }
-                a.button href=(token::address(id)) { "Leave it as it is" }
+                a.button href=(token::address(id)) { "Cancel" }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Revoking one token: what is revoked with it is shown first.
 
+use futures_util::future::join;
 use keyfob_api::{RevokeBody, RevokeOutcome, RevokeTarget, TokenBody};
-use keyfob_core::TokenId;
 use keyfob_core::text::Reason;
+use keyfob_core::{TokenId, Ttl};
 use maud::{Markup, html};
 
-use super::about::{MAX_COUNTING, heading, is_of_viewer, may_revoke};
+use super::about::{MAX_COUNTING, heading, is_of_viewer, is_session_of_viewer, may_revoke};
 use super::family;
 use crate::fields::link;
 use crate::reply::{Answer, Page, Reply};
@@ -14,7 +15,7 @@ use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
 use crate::widget::field::{self, Field, Wrong};
-use crate::widget::{text, token};
+use crate::widget::{staleness, text, token};
 
 /// How many of the tokens that fall are named.
 const NAMED: usize = 20;
@@ -34,7 +35,11 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
         return page(visit, Some(Wrong::new("word", "Type the word to confirm.")), 422).await;
     }
     let reason = match visit.form.text("reason").map(Reason::new).transpose() {
-        Ok(reason) => reason,
+        Ok(Some(reason)) => Some(reason),
+        Ok(None) => {
+            let text = "Give a reason: the person may ask why. Nothing was revoked.";
+            return page(visit, Some(Wrong::new("reason", text)), 422).await;
+        }
         Err(error) => return page(visit, Some(Wrong::new("reason", error)), 422).await,
     };
     match visit.api.revoke(id, reason.as_ref()).await.map_err(Trouble::from) {
@@ -98,7 +103,7 @@ async fn page(visit: Visit, wrong: Option<Wrong>, status: u16) -> Answer {
     let page = Page::new(Section::Tokens, format!("Revoke {id}"), body).status(status);
     let page = calls(id, &reason).into_iter().fold(page, Page::call);
     let rest = async move {
-        let cascade = Cascade::of(&visit, &about).await;
+        let (cascade, bound) = join(Cascade::of(&visit, &about), visit.max_staleness()).await;
         html! {
             @match &cascade {
                 Ok(cascade) => (shown(&visit, &about, cascade)),
@@ -107,7 +112,7 @@ async fn page(visit: Visit, wrong: Option<Wrong>, status: u16) -> Answer {
                 }
             }
             @if may_revoke(&visit, &about) {
-                (form(&about, &reason, cascade.is_ok_and(|cascade| cascade.is_many()), wrong.as_ref()))
+                (form(&about, &reason, cascade.is_ok_and(|cascade| cascade.is_many()), bound, wrong.as_ref()))
             } @else {
                 p.wrong role="alert" {
                     "Your key may not revoke this token: it has not the scope " code { "keyfob:revoke" } "."
@@ -118,24 +123,34 @@ async fn page(visit: Visit, wrong: Option<Wrong>, status: u16) -> Answer {
     Ok(Reply::Stream(page, Box::pin(futures_util::stream::once(rest))))
 }
 
-fn form(about: &TokenBody, reason: &str, is_many: bool, wrong: Option<&Wrong>) -> Markup {
+fn form(
+    about: &TokenBody,
+    reason: &str,
+    is_many: bool,
+    bound: Option<Ttl>,
+    wrong: Option<&Wrong>,
+) -> Markup {
     let wrongs = wrong.map(std::slice::from_ref).unwrap_or_default();
     html! {
-        form.card method="post" action={ (token::address(about.id)) "/revoke" } {
+        form.card method="post" action={ (token::address(about.id)) "/revoke" } data-guarded {
             h2 { "Revoke" }
             @if let Some(text) = Wrong::of(wrongs, "") { p.wrong role="alert" { (text::visible(text)) } }
-            p { "A revocation is final. Every server refuses these tokens within its max staleness: 250 ms, unless you have set another." }
+            p {
+                "A revocation is final. Every server refuses these tokens at the latest " (staleness::named(bound))
+                " later: the max staleness."
+            }
             (field::line(Field {
                 name: "reason",
                 label: "Reason",
-                hint: "It is kept with each token, and answers “why was I logged out?”.",
+                hint: field::REASON_HINT,
                 value: reason,
+                is_required: true,
                 wrong: Wrong::of(wrongs, "reason"),
             }, 256))
             @if is_many { (word(Wrong::of(wrongs, "word"))) }
             div.actions {
                 button.danger.primary type="submit" { "Revoke now" }
-                a.button href=(token::address(about.id)) { "Keep it" }
+                a.button href=(token::address(about.id)) { "Cancel" }
             }
         }
     }
@@ -165,7 +180,14 @@ fn shown(visit: &Visit, about: &TokenBody, cascade: &Cascade) -> Markup {
             }
             p { (how_many(about, cascade)) }
             @if is_of_viewer(visit, about) {
-                p.wrong { strong { "Your own session is revoked with it: " } "you will be signed out." }
+                p.wrong {
+                    @if is_session_of_viewer(visit, about) {
+                        strong { "Your own session is revoked with it: " } "you will be signed out."
+                    } @else {
+                        strong { "You signed in with this key, or with one that is revoked with it. " }
+                        "You will be signed out, and you need another admin key to sign in again."
+                    }
+                }
             }
             @if !cascade.first.is_empty() {
                 ul.plain {

@@ -56,10 +56,10 @@ fn page(about: &TokenBody, overlap: &str, wrong: Option<&str>, status: u16) -> R
                 "The key gets a new secret, which is shown once. Tokens that descend from the key stay valid."
             }
             p { "Was the secret stolen? Then revoke the key, and issue another one." }
-            (field::line(Field { name: "overlap", label, hint, value: overlap, wrong }, 32))
+            (field::line(Field { name: "overlap", label, hint, value: overlap, wrong, is_required: false }, 32))
             div.actions {
                 button.primary type="submit" { "Rotate now" }
-                a.button href=(token::address(id)) { "Leave it as it is" }
+                a.button href=(token::address(id)) { "Cancel" }
             }
         }
     };

@@ -14,6 +14,16 @@ pub(crate) struct Field<'a> {
     pub(crate) value: &'a str,
     /// What is wrong with the value.
     pub(crate) wrong: Option<&'a str>,
+    pub(crate) is_required: bool,
+}
+
+/// What is said at every field for the reason of a revocation.
+pub(crate) const REASON_HINT: &str = "It is kept with each token. The person may read it, word for word: it answers \
+                                      “why was I logged out?”.";
+
+/// Marks the label of a field that may not be empty.
+pub(crate) fn required() -> Markup {
+    html! { span.quiet.mark { "(required)" } }
 }
 
 /// A value that a form cannot take: of which field, and why.
@@ -39,10 +49,10 @@ pub(crate) fn line(field: Field<'_>, max_length: usize) -> Markup {
     let Field { name, label, value, wrong, .. } = field;
     html! {
         div.field {
-            label for=(name) { (label) }
+            label for=(name) { (label) @if field.is_required { " " (required()) } }
             input type="text" id=(name) name=(name) value=(value) maxlength=(max_length) autocomplete="off"
                 spellcheck="false" autocapitalize="off" aria-invalid=[wrong.map(|_| "true")]
-                aria-describedby=[described_by(field)];
+                required[field.is_required] aria-describedby=[described_by(field)];
             (notes(field))
         }
     }

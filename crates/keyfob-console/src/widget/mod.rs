@@ -6,6 +6,7 @@ pub(crate) mod device;
 pub(crate) mod facts;
 pub(crate) mod field;
 pub(crate) mod owner;
+pub(crate) mod staleness;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod token;

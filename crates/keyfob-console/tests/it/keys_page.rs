@@ -41,9 +41,9 @@ async fn the_ring_is_shown_and_resealed() {
     let page = browser.get("/console/keys?count=true").await;
     page.shows(&["Records</th>", "3 records are to be sealed under key 2."]);
     let reply = browser.post("/console/keys/reseal", &[]).await;
-    assert_eq!(reply.header("location"), "/console/keys?count=true&resealed=3");
+    assert_eq!(reply.header("location"), "/console/keys?count=true&done=true");
     let page = browser.get(reply.header("location")).await;
-    page.shows(&["3 records were sealed again", "keyfob keys retire 1"]);
+    page.shows(&["The run is over.", "keyfob keys retire 1"]);
 }
 
 #[tokio::test]

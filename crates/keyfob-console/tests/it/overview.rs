@@ -17,6 +17,8 @@ async fn the_overview_counts_living_tokens() {
         "kind%3Arefresh",
         "/console/clients/shop",
         "healthy",
+        "Store: ",
+        "max staleness 250 ms",
         "checks are good",
     ]);
 }

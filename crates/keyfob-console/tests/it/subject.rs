@@ -64,6 +64,25 @@ async fn why_a_session_ended_is_a_plain_sentence() {
 }
 
 #[tokio::test]
+async fn where_no_logout_is_recorded_a_conclusion_comes_first() {
+    let site = Site::new();
+    site.issue(session("4711")).await;
+    let mut browser = site.signed_in("keyfob:read").await;
+    let reply = browser.get("/console/subjects/4711").await;
+    let said = [
+        "No logout is recorded since",
+        "The only session was issued",
+        "a new sign-in",
+        "1 token of the subject",
+    ];
+    reply.shows(&said);
+    reply.hides(&["1 tokens"]);
+    assert!(reply.text.find(said[0]) < reply.text.find(said[3]));
+    site.issue(session("4711")).await;
+    browser.get("/console/subjects/4711").await.shows(&["The newest session was issued"]);
+}
+
+#[tokio::test]
 async fn an_unknown_subject_leads_to_one_that_may_be_meant() {
     let site = Site::new();
     for n in [17, 4711] {

@@ -26,6 +26,30 @@ async fn a_wrong_filter_is_pointed_at() {
     for text in ["column 12", "did you mean", "           ^", "tag:mobile subjct:alice"] {
         assert!(reply.text.contains(text), "{text}");
     }
+    // It is said once.
+    reply.hides(&["Did you mean"]);
+}
+
+#[tokio::test]
+async fn a_filter_by_tag_or_label_shows_both_unasked() {
+    let site = Site::new();
+    let grant = Grant::new(Kind::Session).subject("alice").tag("beta").label("team", "shop");
+    site.issue(grant.clone()).await;
+    site.issue(grant).await;
+    let mut browser = site.signed_in("keyfob:read keyfob:revoke").await;
+    for filter in ["tag:beta", "label:team=shop"] {
+        let heading = "<th scope=\"col\">Labels and tags</th>";
+        let list = browser.get(&format!("/console/tokens?filter={filter}")).await;
+        list.shows(&[heading, "team=shop", "data-column=\"labels\""]);
+        // One who chose others gets those.
+        let chosen = browser.get(&format!("/console/tokens?filter={filter}&column=id")).await;
+        chosen.hides(&[heading]);
+        browser
+            .get(&format!("/console/revoke?filter={filter}"))
+            .await
+            .shows(&[heading, "team=shop"]);
+    }
+    browser.get("/console/tokens?filter=subject:alice").await.hides(&["data-column=\"labels\""]);
 }
 
 #[tokio::test]

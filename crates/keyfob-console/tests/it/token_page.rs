@@ -177,6 +177,10 @@ async fn a_page_says_that_the_own_session_falls() {
     let keys = Filter::new().kind(Kind::ApiKey);
     let keys = site.manager.list(&keys, Paging::new(10)).await.unwrap();
     let revoke = format!("/console/tokens/{}/revoke", keys.tokens[0].id);
+    browser.get(&revoke).await.shows(&["You signed in with this key", "another admin key"]);
+    let own = Filter::new().kind(Kind::Session);
+    let own = site.manager.list(&own, Paging::new(10)).await.unwrap().tokens[0].id;
+    let revoke = format!("/console/tokens/{own}/revoke");
     browser.get(&revoke).await.shows(&["Your own session is revoked with it"]);
 }
 
