@@ -2,9 +2,8 @@
 -- Accepts the tokens again that are refused since the lane was rolled back. Returns whether there were any.
 -- Appends the entries, whether there were any or not: the entries of one acceptance are in one lane.
 @include names@
-@include append_entries@
 @include permissions@
-append_entries()
+@include append_entries@
 local former_birth = call('HGET', @key.lane@, @lane.former_birth@)
 if not former_birth then return 0 end
 call('HSET', @key.lane@, @lane.birth@, former_birth)

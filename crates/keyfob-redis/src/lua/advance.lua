@@ -10,13 +10,11 @@
 @include names@
 @include clock@
 @include namespace@
+@include lane_state@
 @include lane@
-@include advance_epoch@
+@include spent_epochs@
 @include record_header@
 @include verdict@
-@include append_entries@
-@include attempt@
-@include signal@
 @include count_bucket@
 @include count_record@
 @include count_out_listed@
@@ -53,16 +51,29 @@ local function write()
     else
       pcall(count_out_listed, @key.count_directory@, @arg.record_prefix@, first_head, field)
     end
-    advance_epoch(field, @arg.revoked_at@, @arg.revocation_note@, advanced_by)
+    local retained_until = now + EPOCH_RETENTION
+    if is_lane_missing then create_lane(retained_until) end
+    -- A login may still insert with a stamp that it read before.
+    call('PEXPIREAT', @key.lane@, string.format('%.0f', retained_until), 'GT')
+    -- The lane says how long the epoch covers anything: nothing in a lane is kept longer than the lane itself.
+    local covers_until, epoch_field = call('PEXPIRETIME', @key.lane@), field
+    -- A lane that never expires has a field that says how long it holds anything.
+    if covers_until == -1 then
+      covers_until = math.max(retained_until, tonumber(call('HGET', @key.lane@, @lane.kept_until@) or 0))
+    end
+    @include advance_epoch@
   end
   if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
-  signal()
-  append_entries()
+  @include signal@
+  @include append_entries@
   call('SET', @key.answer@, '1', 'PXAT', @arg.answer_expires_at@)
   return { @reply.applied@ }
 end
 
+local is_done, answer = pcall(write)
+if is_done then return answer end
 -- What is revoked stays revoked. A repetition completes it.
-return attempt(write, function()
+local function recover()
   call('SET', @key.answer@, @answer.half_done@, 'PXAT', @arg.answer_expires_at@)
-end)
+end
+@include recovery@

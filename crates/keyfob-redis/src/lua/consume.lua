@@ -6,7 +6,6 @@
 @include verdict@
 @include count_bucket@
 @include count_record@
-@include attempt@
 @include permissions@
 local header = call('GETRANGE', @key.record@, 0, @LAST_HEADER_OFFSET@)
 local earlier_answer = call('GET', @key.answer@)
@@ -39,9 +38,13 @@ local function write()
   return answer
 end
 
-return attempt(write, function()
+local is_done, answered = pcall(write)
+if is_done then return answered end
+local function recover()
   if is_taken then
     call('SETRANGE', @key.record@, @header.uses_left.offset@, pack('>I4', uses_left))
   end
   return true
-end)
+end
+answer = answered
+@include recovery@

@@ -1,5 +1,4 @@
 -- Appends observations.
 @include names@
 @include append_entries@
-append_entries()
 return 1

@@ -3,6 +3,7 @@
 @include names@
 @include clock@
 @include namespace@
+@include lane_state@
 @include lane@
 @include permissions@
 if not read_lane() then

@@ -7,7 +7,6 @@
 -- refused, as if their epochs were lost. The former birth is kept, for the case that they are accepted again.
 @include names@
 @include clock@
-@include signal@
 @include permissions@
 local lane = call('HMGET', @key.lane@, @lane.sequence@, @lane.birth@, @lane.pulse@, @lane.former_birth@, @lane.namespace@)
 local sequence, birth, namespace = tonumber(lane[1]), tonumber(lane[2]), lane[5]
@@ -22,10 +21,10 @@ if is_rolled_back then
     call('HSET', @key.lane@, @lane.former_birth@, lane[2], @lane.lost_since@, pulse)
   end
   call('HSET', @key.lane@, @lane.birth@, digits, @lane.sequence@, digits, @lane.noticed_at@, now)
-  signal()
+  @include signal@
 end
 if is_rolled_back or now - pulse >= tonumber(@arg.interval@) then
   pulse = math.max(pulse, known, now)
-  call('HSET', @key.lane@, @lane.pulse@, string.format('%.0f', pulse))
+  call('HSET', @key.lane@, @lane.pulse@, string.format('%.0f', pulse), @lane.wide@, string.rep('-', @WIDE_BYTES@))
 end
 return { pulse, is_rolled_back and 1 or 0, (is_rolled_back or lane[4]) and 1 or 0 }

@@ -2,10 +2,11 @@
 @include names@
 @include clock@
 @include namespace@
+@include lane_state@
 @include lane@
 @include record_header@
 @include index@
-@include attempt@
+@include list_id_function@
 @include lifetime_class@
 @include permissions@
 local version, key_version = tonumber(@arg.version@), tonumber(@arg.key_version@)
@@ -58,7 +59,9 @@ local function write()
   return { @reply.applied@ }
 end
 
-return attempt(write, function()
+local is_done, answer = pcall(write)
+if is_done then return answer end
+local function recover()
   if not is_replaced then return true end
   call('SET', @key.record@, record, 'XX', 'KEEPTTL')
   for i = added_count + 1, #KEYS - @first_key.added_heads@ + 1 do
@@ -67,4 +70,5 @@ return attempt(write, function()
     list_id(head, id, score, keep_until, true)
   end
   return true
-end)
+end
+@include recovery@

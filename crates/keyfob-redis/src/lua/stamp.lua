@@ -2,6 +2,7 @@
 @include names@
 @include clock@
 @include namespace@
+@include lane_state@
 @include lane@
 @include permissions@
 local stamp, retained_until = read_lane(), now + EPOCH_RETENTION

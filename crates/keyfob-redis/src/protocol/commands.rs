@@ -1,7 +1,8 @@
 //! Which commands a script runs, found in its text.
 //!
 //! A command is **needed** unless it runs only where its failure is caught: by `redis.pcall`, or in a
-//! function that is called by `pcall` alone.
+//! function that is called by `pcall` alone. Only the functions `write` and `recover` are needed all the same:
+//! a script catches their failure to undo what it has written.
 
 /// Commands that have subcommands, which have permissions of their own.
 const CONTAINERS: [&str; 1] = ["XINFO"];
@@ -18,71 +19,146 @@ pub(crate) struct ScriptCommands {
 impl ScriptCommands {
     /// Finds the commands in the text of a script without comments.
     pub(super) fn of(text: &str) -> Self {
-        let parts = Part::split(text);
-        let mut needed_parts = vec![0];
-        let mut next = 0;
-        while let Some(part) = needed_parts.get(next).and_then(|at| parts.get(*at)) {
-            let is_called = |(at, callee): &(usize, &Part<'_>)| {
-                !needed_parts.contains(at) && part.calls(callee.name)
-            };
-            let called: Vec<_> =
-                parts.iter().enumerate().filter(is_called).map(|(at, _)| at).collect();
-            needed_parts.extend(called);
-            next += 1;
-        }
-        let (mut needed, mut optional) = (Vec::new(), Vec::new());
-        for (at, part) in parts.iter().enumerate() {
-            for (command, is_caught) in part.commands() {
-                let is_needed = needed_parts.contains(&at) && !is_caught;
-                if is_needed { &mut needed } else { &mut optional }.push(command);
-            }
-        }
-        needed.sort_unstable();
-        needed.dedup();
+        let parts = Parts::of(text);
+        let is_needed = parts.reached_from(&["", WRITE, RECOVER]);
+        let needed = parts.commands(|at| is_needed[at]);
+        let mut optional = parts.all_commands();
         optional.retain(|command| !needed.contains(command));
-        optional.sort_unstable();
-        optional.dedup();
         Self { needed, optional }
     }
 }
 
-/// A function of a script, or everything that is in no function.
+/// The function in which a script writes what it may have to undo.
+const WRITE: &str = "write";
+/// The function that undoes or marks what was written, if a command fails in between.
+const RECOVER: &str = "recover";
+/// The function that creates those that few calls of a script need.
+const RARELY: &str = "rarely";
+
+/// Returns the commands that a placeholder stands for, sorted: those that a script checks before they are
+/// needed.
+///
+/// | placeholder | commands |
+/// |---|---|
+/// | `NEEDED_COMMANDS` | without which the script fails |
+/// | `WRITE_COMMANDS` | those of them that run once it writes, without those of rare functions |
+/// | `UNDO_COMMANDS` | those of them that undo what was written |
+/// | `RARE_COMMANDS` | those of them that rare functions run |
+pub(super) fn list(placeholder: &str, text: &str) -> Option<Vec<String>> {
+    let parts = Parts::of(text);
+    let needed = parts.reached_from(&["", WRITE, RECOVER]);
+    Some(match placeholder {
+        "NEEDED_COMMANDS" => parts.commands(|at| needed[at]),
+        "RARE_COMMANDS" => parts.commands(|at| needed[at] && parts.is_rare(at)),
+        "UNDO_COMMANDS" => {
+            let undoes = parts.reached_from(&[RECOVER]);
+            parts.commands(|at| undoes[at])
+        }
+        "WRITE_COMMANDS" => {
+            let roots: &[&str] = if parts.has(WRITE) { &[WRITE, RECOVER] } else { &[""] };
+            let writes = parts.reached_from(roots);
+            parts.commands(|at| writes[at] && !parts.is_rare(at))
+        }
+        _ => return None,
+    })
+}
+
+/// The functions of a script, and what is in no function, which comes first.
+struct Parts<'a>(Vec<Part<'a>>);
+
+/// A function of a script, without the functions in it; or everything that is in no function.
 struct Part<'a> {
     /// Empty for what is in no function.
     name: &'a str,
+    /// The position of the function that it is in.
+    parent: usize,
+    indent: usize,
     lines: Vec<&'a str>,
 }
 
-impl<'a> Part<'a> {
-    /// Splits a script. What is in no function comes first.
-    fn split(text: &'a str) -> Vec<Self> {
-        let mut parts = vec![Self { name: "", lines: Vec::new() }];
-        let mut is_in_function = false;
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut parts = vec![Part { name: "", parent: 0, indent: 0, lines: Vec::new() }];
+        let mut current = 0;
         for line in text.lines() {
-            let function = line.strip_prefix("local function ");
+            let code = line.trim_start();
+            let indent = line.len() - code.len();
+            let function = code.strip_prefix("local function ");
             if let Some(name) = function.and_then(|rest| rest.split('(').next()) {
-                parts.push(Self { name, lines: Vec::new() });
-                is_in_function = true;
+                parts.push(Part { name, parent: current, indent, lines: Vec::new() });
+                current = parts.len() - 1;
             }
-            let at = if is_in_function { parts.len() - 1 } else { 0 };
-            if let Some(part) = parts.get_mut(at) {
-                part.lines.push(line);
-            }
+            let Some(part) = parts.get_mut(current) else { continue };
+            part.lines.push(line);
             let is_one_line = function.is_some() && line.ends_with(" end");
-            is_in_function &= line != "end" && !is_one_line;
+            if current > 0 && (is_one_line || (code == "end" && indent == part.indent)) {
+                current = part.parent;
+            }
         }
-        parts
+        Self(parts)
     }
 
-    /// Returns whether this part names a function other than to catch its failure.
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|part| part.name == name)
+    }
+
+    /// Returns whether each part runs if the named ones do, other than where its failure is caught.
+    fn reached_from(&self, names: &[&str]) -> Vec<bool> {
+        let mut reached: Vec<_> = self.0.iter().map(|part| names.contains(&part.name)).collect();
+        loop {
+            let is_called = |callee: &Part<'_>| {
+                let callers = self.0.iter().zip(&reached).filter(|(_, is_reached)| **is_reached);
+                callers.into_iter().any(|(caller, _)| caller.calls(callee.name))
+            };
+            let next: Vec<_> =
+                self.0.iter().zip(&reached).map(|(part, at)| *at || is_called(part)).collect();
+            if next == reached {
+                return reached;
+            }
+            reached = next;
+        }
+    }
+
+    /// Returns whether a part is within the function that creates the rare ones.
+    fn is_rare(&self, mut at: usize) -> bool {
+        while let Some(part) = self.0.get(at).filter(|_| at > 0) {
+            if part.name == RARELY {
+                return true;
+            }
+            at = part.parent;
+        }
+        false
+    }
+
+    /// The commands of some parts whose failure is not caught, sorted.
+    fn commands(&self, is_chosen: impl Fn(usize) -> bool) -> Vec<String> {
+        let chosen = self.0.iter().enumerate().filter(|(at, _)| is_chosen(*at));
+        let commands = chosen.flat_map(|(_, part)| part.commands());
+        sorted(commands.filter(|(_, is_caught)| !is_caught))
+    }
+
+    fn all_commands(&self) -> Vec<String> {
+        sorted(self.0.iter().flat_map(Part::commands))
+    }
+}
+
+fn sorted(commands: impl Iterator<Item = (String, bool)>) -> Vec<String> {
+    let mut names: Vec<_> = commands.map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+impl Part<'_> {
+    /// Returns whether this part calls a function. `pcall(function, …)`, which catches its failure, is no
+    /// such call.
     fn calls(&self, function: &str) -> bool {
         let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
         let is_call = |line: &str, at: usize| {
             let (before, after) = (&line[..at], &line[at + function.len()..]);
             !before.ends_with(is_name)
-                && !after.starts_with(is_name)
+                && after.starts_with('(')
                 && !before.ends_with("local function ")
-                && (!before.ends_with("pcall(") || before.ends_with("redis.pcall("))
         };
         !function.is_empty()
             && self
@@ -128,13 +204,41 @@ local function write()
   return call('XINFO', 'STREAM', KEYS[2])
 end
 local found = call('GET', KEYS[1]) or call('SET', KEYS[2])
-return attempt(write)
+local is_done = pcall(write)
 ";
         let ScriptCommands { needed, optional } = ScriptCommands::of(text);
         assert_eq!(needed, ["get", "set", "xinfo|stream"]);
         assert_eq!(optional, ["del", "hrandfield", "xadd"]);
         // What is called in both ways is needed.
-        let both = ScriptCommands::of(&text.replace("return attempt", "log() return attempt"));
+        let both = ScriptCommands::of(&text.replace("local is_done", "log() local is_done"));
         assert_eq!(both.needed, ["get", "set", "xadd", "xinfo|stream"]);
+    }
+
+    #[test]
+    fn a_script_checks_what_it_may_have_to_undo_and_rare_functions_check_their_own() {
+        let text = "\
+local function rarely()
+  local function split(head)
+    call('RENAME', head, head)
+  end
+  local function tidy() call('HRANDFIELD', KEYS[1], 8) end
+  rare_functions = { split = split, tidy = tidy }
+end
+local found = call('GET', KEYS[1])
+local function write()
+  call('SET', KEYS[1], '1')
+  if found then rarely().split(KEYS[1]) end
+  pcall(rarely().tidy)
+end
+local function recover()
+  call('DEL', KEYS[1])
+end
+";
+        let list = |placeholder| super::list(placeholder, text).unwrap();
+        assert_eq!(list("NEEDED_COMMANDS"), ["del", "get", "rename", "set"]);
+        assert_eq!(list("WRITE_COMMANDS"), ["del", "set"]);
+        assert_eq!(list("UNDO_COMMANDS"), ["del"]);
+        assert_eq!(list("RARE_COMMANDS"), ["rename"]);
+        assert_eq!(ScriptCommands::of(text).optional, ["hrandfield"]);
     }
 }

@@ -31,6 +31,16 @@ pub(crate) const FIRST_CLASS_LETTER: u8 = b'a';
 /// The format of a record that this version writes.
 pub(crate) const RECORD_FORMAT: u8 = 1;
 
+/// How many expired ids a call removes from a leaf at most.
+const MAX_REMOVED: u64 = 16;
+
+/// One advance of an epoch in so many looks for epochs that no longer cover anything.
+const ADVANCES_PER_CLEANING: u64 = 4;
+
+/// The length of the value that makes the server keep the hash of a lane as a table: one more than its
+/// default for `hash-max-listpack-value`.
+const WIDE_BYTES: u64 = 65;
+
 /// The numbers that scripts name, such as `@TICK_MS@`. The capacity of an index leaf is a setting, so
 /// [`template`](super::template) adds it.
 pub(super) fn numbers() -> Vec<(&'static str, u64)> {
@@ -44,6 +54,9 @@ pub(super) fn numbers() -> Vec<(&'static str, u64)> {
         ("CLASS_BASE", CLASS_BASE),
         ("FIRST_CLASS_LETTER", u64::from(FIRST_CLASS_LETTER)),
         ("RECORD_FORMAT", u64::from(RECORD_FORMAT)),
+        ("MAX_REMOVED", MAX_REMOVED),
+        ("ADVANCES_PER_CLEANING", ADVANCES_PER_CLEANING),
+        ("WIDE_BYTES", WIDE_BYTES),
         ("EPOCH_RETENTION_MS", Epoch::KEPT_AT_LEAST.as_millis()),
         ("MAX_COUNTED_OUT", BucketCounts::MIN_COUNTED_REVOKED as u64),
         ("ID_BYTES", id_bytes),
@@ -127,6 +140,9 @@ names! {
         LOST_SINCE = "s";
         /// When the lane was found to be rolled back.
         NOTICED_AT = "o";
+        /// A long value. It makes the server keep the hash as a table, in which a field that is missing
+        /// is found to be missing at once.
+        WIDE = "w";
         /// The epoch of everything.
         EVERYTHING = "*";
     }

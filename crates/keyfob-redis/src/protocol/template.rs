@@ -3,7 +3,7 @@
 //!
 //! | placeholder | becomes |
 //! |---|---|
-//! | `@include clock@`, alone on a line | the text of `lua/shared/clock.lua` |
+//! | `@include clock@`, alone on a line | the text of `lua/shared/clock.lua`, indented as the line |
 //! | `@key.lane@`, `@arg.deadline@` | `KEYS[1]`, `ARGV[1]` |
 //! | `@first_key.heads@`, `@first_arg.records@` | the position of the first of a list |
 //! | `@new_record[at].score@`, `@new_record.stride@` | `ARGV[at + 3]`, the size of a group |
@@ -15,12 +15,12 @@
 //! | `@flags[flags].has_client@`, `@flags[flags].ancestors@` | 0 or 1, the number of ancestors |
 //! | `@reply.stale@`, `@lane.birth@` | a short string of [`constants`] |
 //! | `@TICK_MS@` | a number of [`constants`] |
-//! | `@NEEDED_COMMANDS@` | the commands without which the script fails, as strings |
+//! | `@NEEDED_COMMANDS@` | the commands without which the script fails, as strings; others in [`commands::list`] |
 //!
 //! Lines that hold only a comment are left out. A placeholder that stands for nothing is left as it is:
 //! the server would not compile such a script, and the tests find it before.
 
-use super::commands::ScriptCommands;
+use super::commands;
 use super::constants;
 use super::constants::flags;
 use super::layout::{Content, Field, LAYOUTS, Layout};
@@ -37,36 +37,49 @@ macro_rules! shared_files {
 shared_files! {
     "advance_epoch",
     "append_entries",
-    "attempt",
     "clock",
     "count_bucket",
+    "count_out",
     "count_out_buckets",
     "count_out_listed",
     "count_record",
+    "count_records",
     "debt",
     "each_leaf",
+    "header_fields",
     "id_order",
     "index",
     "lane",
+    "lane_epochs",
+    "lane_state",
     "lifetime_class",
+    "list_id",
+    "list_id_function",
     "load_records",
     "move_count",
     "names",
     "namespace",
-    "new_records",
     "permissions",
+    "rare_permissions",
+    "read_lane",
     "record_header",
+    "recovery",
+    "refusal",
+    "remove_stored",
     "signal",
+    "spent_epochs",
+    "stamp_bounds",
+    "store_records",
+    "undo_permissions",
     "verdict",
 }
 
 /// Returns the text of a script.
 pub(super) fn assemble(signature: &Signature, leaf_capacity: u16) -> String {
     let mut text = String::new();
-    include(signature.source, &mut text);
+    include(signature.source, "", &mut text);
     let text = replace_placeholders(&text, |name| resolve(name, signature, leaf_capacity));
-    let needed = ScriptCommands::of(&text).needed;
-    replace_placeholders(&text, |name| (name == "NEEDED_COMMANDS").then(|| quoted(&needed)))
+    replace_placeholders(&text, |name| Some(quoted(&commands::list(name, &text)?)))
 }
 
 fn quoted(words: &[String]) -> String {
@@ -75,14 +88,18 @@ fn quoted(words: &[String]) -> String {
 }
 
 /// Adds a file without its comments, and the files that it includes.
-fn include(source: &str, text: &mut String) {
+fn include(source: &str, indent: &str, text: &mut String) {
     for line in source.lines() {
         let code = line.trim_start();
         let included = code.strip_prefix("@include ").and_then(|rest| rest.strip_suffix('@'));
         match included.and_then(shared) {
-            Some(source) => include(source, text),
+            Some(source) => {
+                let own_indent = &line[..line.len() - code.len()];
+                include(source, &format!("{indent}{own_indent}"), text);
+            }
             None if code.is_empty() || code.starts_with("--") => {}
             None => {
+                text.push_str(indent);
                 text.push_str(line);
                 text.push('\n');
             }

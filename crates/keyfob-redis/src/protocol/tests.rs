@@ -84,7 +84,8 @@ fn every_key_and_argument_is_used_by_its_script() {
 fn every_shared_file_is_included_somewhere() {
     for (name, _) in SHARED {
         let line = format!("@include {name}@");
-        let included = sources().iter().any(|(_, source)| code(source).any(|code| code == line));
+        let included =
+            sources().iter().any(|(_, source)| code(source).any(|code| code.trim_start() == line));
         assert!(included, "{name}");
     }
 }

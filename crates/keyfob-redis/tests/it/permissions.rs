@@ -166,7 +166,10 @@ async fn without_xadd_nothing_is_written_and_the_error_names_it() {
     set_rules(&server, &format!("{RULES} -xadd"));
     let before = store.load(id).await.unwrap().unwrap();
     let operations = Operations::begin(tag(&store, "beta"), id);
-    let replace = Replace::new(id, before.version, b"changed".to_vec());
+    let replace = Replace {
+        events: vec![b"replaced".to_vec()],
+        ..Replace::new(id, before.version, b"changed".to_vec())
+    };
     let errors = [
         operations.insert(&store).await.map(drop).unwrap_err(),
         operations.revoke(&store).await.map(drop).unwrap_err(),

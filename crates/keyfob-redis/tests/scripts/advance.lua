@@ -6,112 +6,74 @@ local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 local function is_foreign(tag) return tag and tag ~= ARGV[1] end
 local function may_create_lane() return now <= tonumber(ARGV[2]) end
-local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
+local EPOCH_RETENTION = 3600000
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
   call('DEL', KEYS[1])
   call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
-    't', ARGV[1])
+    't', ARGV[1], 'w', string.rep('-', 65))
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
-  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k', 't')
-  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
-  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
-  if is_foreign(lane[5]) then return nil end
-  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
+  local lane = call('HMGET', KEYS[1], 'n', 't', 'r', 'x',
+    'k')
+  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[3])
+  kept_until, min_key_version = tonumber(lane[4] or 0), tonumber(lane[5] or 0)
+  if is_foreign(lane[2]) then return nil end
+  if sequence and not lane[2] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function remove_spent_epochs()
-  local sample = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
-  for i = 1, #sample, 2 do
-    local name, epoch = sample[i], sample[i + 1]
-    if (name == '*' or #name == 8)
-      and (unpack_bytes('>I6', epoch, 15)) < now then
-      call('HDEL', KEYS[1], name)
+  for _ = 1, 4 do
+    local sample, removed = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES'), 0
+    for i = 1, #sample, 2 do
+      local name, epoch = sample[i], sample[i + 1]
+      if (name == '*' or #name == 8)
+        and (unpack_bytes('>I6', epoch, 15)) < now then
+        removed = removed + call('HDEL', KEYS[1], name)
+      end
     end
+    if removed < 2 then break end
   end
-end
-local function advance_epoch(field, revoked_at, note, advanced_by, covers_until)
-  local retained_until = now + EPOCH_RETENTION
-  if call('EXISTS', KEYS[1]) == 0 then create_lane(retained_until) end
-  if not covers_until then
-    call('PEXPIREAT', KEYS[1], string.format('%.0f', retained_until), 'GT')
-    covers_until = call('PEXPIRETIME', KEYS[1])
-    if covers_until == -1 then
-      covers_until = math.max(retained_until, tonumber(call('HGET', KEYS[1], 'x') or 0))
-    end
-  end
-  local stamp = call('HINCRBY', KEYS[1], 'n', 1)
-  call('HSET', KEYS[1], field, pack('>I8I6I6', stamp, revoked_at, covers_until) .. advanced_by .. note)
-  pcall(remove_spent_epochs)
 end
 local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
 end
 local function epoch_fields(record)
-  local flags = byte(record, 2)
-  local at = 52
-  if flags % 2 == 1 then at = at + 4 end
-  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
-  local fields = {}
-  for i = 1, count do
-    local after = at + 8
-    fields[i] = sub(record, at, after - 1)
-    at = after
+  local flags, fields = byte(record, 2), {}
+  local body_at = 52 + flags % 2 * 4
+  for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+    local after = body_at + 8
+    fields[i] = sub(record, body_at, after - 1)
+    body_at = after
   end
-  return fields, at
+  return fields, body_at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+  local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
     unpack(fields))
+  return epochs
 end
-local function is_overtaken(stamp, epochs)
+local function judge(stamp, epochs)
+  local overtaken_below, first_stamp, last_stamp = 0, 1, 0
   for i = 4, #epochs do
     local epoch = epochs[i]
-    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
+    if epoch then overtaken_below = math.max(overtaken_below, (unpack_bytes('>I8', epoch, 1))) end
   end
-  return false
-end
-local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[2], epochs[3]
-  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  if (not epochs[1] or epochs[1] == ARGV[1]) and epochs[2] and epochs[3] then
+    first_stamp, last_stamp = tonumber(epochs[2]), tonumber(epochs[3])
+  end
+  return stamp < overtaken_below, first_stamp <= stamp and stamp <= last_stamp
 end
 local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
-  local stamp = (unpack_bytes('>I8', header, 7))
-  epochs = epochs or read_epochs((epoch_fields(header)))
-  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
-end
-local function append_entries()
-  local count = tonumber(ARGV[7])
-  if count == 0 then return end
-  for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
-    end
-  end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
-end
-local function attempt(write, recover)
-  local is_done, answer = pcall(write)
-  if is_done then return answer end
-  local detail = type(answer) == 'table' and answer.err or tostring(answer)
-  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
-  local _, is_undone = pcall(recover)
-  if is_undone == true then return redis.error_reply(detail) end
-  return { 'half', detail }
-end
-local function signal()
-  call('SET', KEYS[4], '')
-  call('DEL', KEYS[4])
+  local is_overtaken, is_in_sequence = judge((unpack_bytes('>I8', header, 7)), epochs or read_epochs((epoch_fields(header))))
+  return not is_overtaken and is_in_sequence
 end
 local function on_new_field(bucket_key, field, id)
   local bucket = sub(bucket_key, -6)
@@ -248,7 +210,7 @@ local function count_out_all(directory, advanced_by)
     call('ZREM', directory, bucket)
   end
 end
-for _, command in ipairs({ 'del', 'exists', 'get', 'hexists', 'hget', 'hincrby', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'set', 'time', 'xadd' }) do
+for _, command in ipairs({ 'del', 'hget', 'hincrby', 'hset', 'pexpireat', 'pexpiretime', 'set', 'xadd' }) do
   if not redis.acl_check_cmd(command, KEYS[1]) then
     return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
   end
@@ -281,14 +243,46 @@ local function write()
     else
       pcall(count_out_listed, KEYS[5], ARGV[13], first_head, field)
     end
-    advance_epoch(field, ARGV[9], ARGV[10], advanced_by)
+    local retained_until = now + EPOCH_RETENTION
+    if is_lane_missing then create_lane(retained_until) end
+    call('PEXPIREAT', KEYS[1], string.format('%.0f', retained_until), 'GT')
+    local covers_until, epoch_field = call('PEXPIRETIME', KEYS[1]), field
+    if covers_until == -1 then
+      covers_until = math.max(retained_until, tonumber(call('HGET', KEYS[1], 'x') or 0))
+    end
+    local stamp = call('HINCRBY', KEYS[1], 'n', 1)
+    call('HSET', KEYS[1], epoch_field, pack('>I8I6I6', stamp, ARGV[9], covers_until) .. advanced_by
+      .. ARGV[10])
+    if stamp % 4 == 0 then pcall(remove_spent_epochs) end
   end
   if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
-  signal()
-  append_entries()
+  call('SET', KEYS[4], '')
+  call('DEL', KEYS[4])
+  local first_entry = #ARGV - ARGV[7] + 1
+  if first_entry <= #ARGV then
+    for i = first_entry, #ARGV do
+      if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+        call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+        redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
+      end
+    end
+    redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+  end
   call('SET', KEYS[3], '1', 'PXAT', ARGV[4])
   return { 'now' }
 end
-return attempt(write, function()
+local is_done, answer = pcall(write)
+if is_done then return answer end
+local function recover()
   call('SET', KEYS[3], 'half', 'PXAT', ARGV[4])
-end)
+end
+local detail = type(answer) == 'table' and answer.err or tostring(answer)
+if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+for _, command in ipairs({ 'del', 'get', 'hexists', 'hget', 'hincrby', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'set', 'time', 'xadd' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    detail = "NOPERM this user has no permissions to run the '" .. command .. "' command"
+  end
+end
+local _, is_undone = pcall(recover)
+if is_undone == true then return redis.error_reply(detail) end
+return { 'half', detail }

@@ -3,93 +3,145 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
-local function is_foreign(tag) return tag and tag ~= ARGV[1] end
-local function may_create_lane() return now <= tonumber(ARGV[2]) end
-local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
-local function create_lane(expires_at)
-  local birth = time[1] * 1000000 + time[2]
-  local digits = string.format('%.0f', birth)
-  local tick = floor(now / 16)
-  call('DEL', KEYS[1])
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
-    't', ARGV[1])
-  call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
-  sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
-  return digits
-end
-local function read_lane()
-  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k', 't')
-  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
-  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
-  if is_foreign(lane[5]) then return nil end
-  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
-  return sequence
-end
-local function append_entries()
-  local count = tonumber(ARGV[7])
-  if count == 0 then return end
-  for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
+local function on_new_field(bucket_key, field, id)
+  local bucket = sub(bucket_key, -6)
+  local directory = sub(bucket_key, 1, -6 - 1)
+  local length = 2 ^ (byte(bucket, 1) % 128)
+  local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
+  local digits = string.format('%.0f', ends_at_secs)
+  local function raise_expiry(key)
+    if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
+      call('PEXPIREAT', key, digits .. '000')
     end
   end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
-end
-local function attempt(write, recover)
-  local is_done, answer = pcall(write)
-  if is_done then return answer end
-  local detail = type(answer) == 'table' and answer.err or tostring(answer)
-  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
-  local _, is_undone = pcall(recover)
-  if is_undone == true then return redis.error_reply(detail) end
-  return { 'half', detail }
-end
-local LEAF_CAPACITY = 104
-local function remove_expired(leaf)
-  local expired = call('ZCOUNT', leaf, '-inf', floor(now / 1000) - 1735689600)
-  if expired == 0 then return 0 end
-  return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
+  if call('PTTL', bucket_key) == -1 then
+    if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
+    call('PEXPIREAT', bucket_key, digits .. '000')
+    local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
+    if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
+    call('ZADD', directory, digits, bucket)
+    raise_expiry(directory)
+  end
+  local client = sub(field, 3)
+  if not id or client == '' then return end
+  local samples = directory .. 's'
+  local known = call('HGET', samples, client)
+  if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
+    call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
+    raise_expiry(samples)
+    local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
+    for i = 1, #some, 2 do
+      local sample = some[i + 1]
+      if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
+    end
+  end
 end
 local rare_functions
 local function rarely()
   if rare_functions then return rare_functions end
-local function id_numbers(ids)
-  local numbers = {}
-  for from = 1, #ids, 500 do
-    local to = math.min(from + 499, #ids)
-    local batch = { unpack_bytes('>' .. string.rep('I5I5', to - from + 1), table.concat(ids, '', from, to)) }
-    for i = 1, (to - from + 1) * 2 do numbers[(from - 1) * 2 + i] = batch[i] end
+  for _, command in ipairs({ 'del', 'exists', 'getrange', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+    if not redis.acl_check_cmd(command, KEYS[1]) then
+      error("NOPERM this user has no permissions to run the '" .. command .. "' command", 0)
+    end
   end
-  return numbers
-end
-local function oldest_first(ids)
-  local numbers = id_numbers(ids)
-  local sort_keys, id_of_key, has_clash = {}, {}, false
-  for i = 1, #ids do
-    local key = numbers[2 * i - 1] * 8192 + floor(numbers[2 * i] / 134217728)
-    if id_of_key[key] then has_clash = true break end
-    id_of_key[key] = ids[i]
-    sort_keys[i] = key
+  local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+  local function may_create_lane() return now <= tonumber(ARGV[2]) end
+  local EPOCH_RETENTION = 3600000
+  local function create_lane(expires_at)
+    local birth = time[1] * 1000000 + time[2]
+    local digits = string.format('%.0f', birth)
+    local tick = floor(now / 16)
+    call('DEL', KEYS[1])
+    call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+      't', ARGV[1], 'w', string.rep('-', 65))
+    call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
+    sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
+    return digits
   end
-  local sorted = {}
-  if not has_clash then
-    table.sort(sort_keys)
-    for i = 1, #sort_keys do sorted[i] = id_of_key[sort_keys[i]] end
+  local function read_lane()
+    local lane = call('HMGET', KEYS[1], 'n', 't', 'r', 'x',
+      'k')
+    sequence, highest_bound = tonumber(lane[1]), tonumber(lane[3])
+    kept_until, min_key_version = tonumber(lane[4] or 0), tonumber(lane[5] or 0)
+    if is_foreign(lane[2]) then return nil end
+    if sequence and not lane[2] then call('HSET', KEYS[1], 't', ARGV[1]) end
+    return sequence
+  end
+  local function is_readable(record)
+    return #record >= 51 and byte(record, 1) == 1
+  end
+  local function epoch_fields(record)
+    local flags, fields = byte(record, 2), {}
+    local body_at = 52 + flags % 2 * 4
+    for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+      local after = body_at + 8
+      fields[i] = sub(record, body_at, after - 1)
+      body_at = after
+    end
+    return fields, body_at
+  end
+  local function read_epochs(fields)
+    local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+      unpack(fields))
+    return epochs
+  end
+  local function judge(stamp, epochs)
+    local overtaken_below, first_stamp, last_stamp = 0, 1, 0
+    for i = 4, #epochs do
+      local epoch = epochs[i]
+      if epoch then overtaken_below = math.max(overtaken_below, (unpack_bytes('>I8', epoch, 1))) end
+    end
+    if (not epochs[1] or epochs[1] == ARGV[1]) and epochs[2] and epochs[3] then
+      first_stamp, last_stamp = tonumber(epochs[2]), tonumber(epochs[3])
+    end
+    return stamp < overtaken_below, first_stamp <= stamp and stamp <= last_stamp
+  end
+  local function is_clear(header, epochs)
+    if byte(header, 37) ~= 0 then return false end
+    local is_overtaken, is_in_sequence = judge((unpack_bytes('>I8', header, 7)), epochs or read_epochs((epoch_fields(header))))
+    return not is_overtaken and is_in_sequence
+  end
+  local LEAF_CAPACITY = 104
+  local function id_numbers(ids)
+    local numbers = {}
+    for from = 1, #ids, 500 do
+      local to = math.min(from + 499, #ids)
+      local batch = { unpack_bytes('>' .. string.rep('I5I5', to - from + 1), table.concat(ids, '', from, to)) }
+      for i = 1, (to - from + 1) * 2 do numbers[(from - 1) * 2 + i] = batch[i] end
+    end
+    return numbers
+  end
+  local function oldest_first(ids)
+    local numbers = id_numbers(ids)
+    local sort_keys, id_of_key, has_clash = {}, {}, false
+    for i = 1, #ids do
+      local key = numbers[2 * i - 1] * 8192 + floor(numbers[2 * i] / 134217728)
+      if id_of_key[key] then has_clash = true break end
+      id_of_key[key] = ids[i]
+      sort_keys[i] = key
+    end
+    local sorted = {}
+    if not has_clash then
+      table.sort(sort_keys)
+      for i = 1, #sort_keys do sorted[i] = id_of_key[sort_keys[i]] end
+      return sorted
+    end
+    for i = 1, #ids do sorted[i] = i end
+    table.sort(sorted, function(x, y)
+      local tick_x, tick_y = numbers[2 * x - 1], numbers[2 * y - 1]
+      if tick_x ~= tick_y then return tick_x < tick_y end
+      return numbers[2 * x] < numbers[2 * y]
+    end)
+    for i = 1, #ids do sorted[i] = ids[sorted[i]] end
     return sorted
   end
-  for i = 1, #ids do sorted[i] = i end
-  table.sort(sorted, function(x, y)
-    local tick_x, tick_y = numbers[2 * x - 1], numbers[2 * y - 1]
-    if tick_x ~= tick_y then return tick_x < tick_y end
-    return numbers[2 * x] < numbers[2 * y]
-  end)
-  for i = 1, #ids do sorted[i] = ids[sorted[i]] end
-  return sorted
-end
-  local function raise_expiry(key, expires_at)
+  local function remove_expired(leaf)
+    local expired = call('ZCOUNT', leaf, '-inf', floor(now / 1000) - 1735689600)
+    if expired == 0 then return 0 end
+    return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
+  end
+  local function raise_leaf_expiry(key, expires_at)
     if call('PEXPIREAT', key, expires_at, 'GT') == 0 and call('PTTL', key) == -1 then
       call('PEXPIREAT', key, expires_at)
     end
@@ -155,7 +207,7 @@ end
     if #staying > 0 then move_members(chunk, head, staying) end
     call('PEXPIREAT', head, expires_at)
     call('ZADD', directory, 0, lower_bound)
-    raise_expiry(directory, expires_at)
+    raise_leaf_expiry(directory, expires_at)
     if tick > highest_bound then
       highest_bound = tick
       call('HSET', KEYS[1], 'r', tick)
@@ -181,105 +233,11 @@ end
     end
     call('ZADD', chunk, score, id)
     call('ZADD', directory, 0, bound)
-    raise_expiry(chunk, expires_at)
-    raise_expiry(directory, expires_at)
-    raise_expiry(head, expires_at)
+    raise_leaf_expiry(chunk, expires_at)
+    raise_leaf_expiry(directory, expires_at)
+    raise_leaf_expiry(head, expires_at)
   end
-  rare_functions = { is_below = is_below, split_head = split_head, list_in_chunk = list_in_chunk }
-  return rare_functions
-end
-local function list_id(head, id, score, expires_at, may_be_old)
-  local head_expires_at = call('PEXPIRETIME', head)
-  if head_expires_at ~= -2 then
-    local lower_bound
-    if may_be_old then
-      local marker = call('ZRANGE', head, -1, -1)[1]
-      lower_bound = #marker == 11 and sub(marker, -10)
-    end
-    if byte(id, 10) % 4 == 0 then
-      local size = call('ZCARD', head) - remove_expired(head)
-      if size >= LEAF_CAPACITY then lower_bound = rarely().split_head(head) or lower_bound end
-      if size == 0 then head_expires_at = -2 end
-    end
-    if lower_bound and rarely().is_below(id, lower_bound) then
-      return rarely().list_in_chunk(head, id, score, expires_at)
-    end
-  end
-  call('ZADD', head, score, id)
-  if head_expires_at < expires_at then call('PEXPIREAT', head, expires_at) end
-end
-local function on_new_field(bucket_key, field, id)
-  local bucket = sub(bucket_key, -6)
-  local directory = sub(bucket_key, 1, -6 - 1)
-  local length = 2 ^ (byte(bucket, 1) % 128)
-  local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
-  local digits = string.format('%.0f', ends_at_secs)
-  local function raise_expiry(key)
-    if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
-      call('PEXPIREAT', key, digits .. '000')
-    end
-  end
-  if call('PTTL', bucket_key) == -1 then
-    if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
-    call('PEXPIREAT', bucket_key, digits .. '000')
-    local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
-    if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
-    call('ZADD', directory, digits, bucket)
-    raise_expiry(directory)
-  end
-  local client = sub(field, 3)
-  if not id or client == '' then return end
-  local samples = directory .. 's'
-  local known = call('HGET', samples, client)
-  if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
-    call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
-    raise_expiry(samples)
-    local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
-    for i = 1, #some, 2 do
-      local sample = some[i + 1]
-      if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
-    end
-  end
-end
-local function create_refusal()
-local function is_readable(record)
-  return #record >= 51 and byte(record, 1) == 1
-end
-local function epoch_fields(record)
-  local flags = byte(record, 2)
-  local at = 52
-  if flags % 2 == 1 then at = at + 4 end
-  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
-  local fields = {}
-  for i = 1, count do
-    local after = at + 8
-    fields[i] = sub(record, at, after - 1)
-    at = after
-  end
-  return fields, at
-end
-local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
-    unpack(fields))
-end
-local function is_overtaken(stamp, epochs)
-  for i = 4, #epochs do
-    local epoch = epochs[i]
-    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
-  end
-  return false
-end
-local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[2], epochs[3]
-  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
-end
-local function is_clear(header, epochs)
-  if byte(header, 37) ~= 0 then return false end
-  local stamp = (unpack_bytes('>I8', header, 7))
-  epochs = epochs or read_epochs((epoch_fields(header)))
-  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
-end
-  return function(first_key_at, first_arg_at, count)
+  local function refusal(first_key_at, first_arg_at, count)
     local stored_stamp = nil
     local key_at, arg_at = first_key_at, first_arg_at
     for _ = 1, count do
@@ -304,9 +262,8 @@ end
           fields[#fields + 1] = sub(packed, i, i + 8 - 1)
         end
         local epochs = read_epochs(fields)
-        if is_overtaken(seen_stamp, epochs) or not is_in_sequence(seen_stamp, epochs) then
-          return { 'superseded' }
-        end
+        local is_overtaken, is_in_sequence = judge(seen_stamp, epochs)
+        if is_overtaken or not is_in_sequence then return { 'superseded' } end
       end
       local id = sub(KEYS[key_at], -10)
       local ahead = (unpack_bytes('>I5', id, 1)) * 16 - now
@@ -315,119 +272,160 @@ end
       arg_at = arg_at + 11
     end
   end
+  rare_functions = {
+    may_create_lane = may_create_lane, create_lane = create_lane, read_lane = read_lane, refusal = refusal,
+    split_head = split_head, is_below = is_below, list_in_chunk = list_in_chunk,
+  }
+  return rare_functions
 end
-local stored_keys = {}
-local function remove_stored()
-  for _, key in ipairs(stored_keys) do call('DEL', key) end
-end
-local function store_records(key_at, arg_at, count)
-  local first_stamp
-  for _ = 1, count do
-    local term_count = tonumber(ARGV[arg_at + 7])
-    local key_count = term_count + ARGV[arg_at + 8]
-    local keep_until = ARGV[arg_at + 2]
-    local index_expires_at = tonumber(ARGV[arg_at + 4])
-    local stamp = tonumber(ARGV[arg_at + 5]) or sequence
-    first_stamp = first_stamp or stamp
-    if tonumber(keep_until) > now then
-      local record_key, after_stamp = KEYS[key_at], ARGV[arg_at + 1]
-      local record = ARGV[arg_at] .. pack('>I8', stamp) .. after_stamp
-      if not call('SET', record_key, record, 'PXAT', keep_until, 'NX') then return nil end
-      stored_keys[#stored_keys + 1] = record_key
-      local id, score = sub(record_key, -10), ARGV[arg_at + 3]
-      local may_be_old = (unpack_bytes('>I5', id, 1)) <= highest_bound
-      for i = key_at + 1, key_at + term_count do
-        list_id(KEYS[i], id, score, index_expires_at, may_be_old)
-      end
-      if index_expires_at > kept_until then
-        kept_until = index_expires_at
-        call('PEXPIREAT', KEYS[1], index_expires_at, 'GT')
-        call('HSET', KEYS[1], 'x', ARGV[arg_at + 4])
-      end
-    end
-    key_at = key_at + 1 + key_count
-    arg_at = arg_at + 11
-  end
-  return first_stamp
-end
-local function count_records(key_at, arg_at, count)
-  for _ = 1, count do
-    local term_count = tonumber(ARGV[arg_at + 7])
-    local key_count = term_count + ARGV[arg_at + 8]
-    if tonumber(ARGV[arg_at + 2]) > now then
-      local id, after_stamp = sub(KEYS[key_at], -10), ARGV[arg_at + 1]
-      for i = key_at + term_count + 1, key_at + key_count do
-        local bucket_key, field = KEYS[i], ARGV[arg_at + 9]
-        local exhausted_field = ARGV[arg_at + 10]
-        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
-        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
-          pcall(on_new_field, bucket_key, field, id .. sub(after_stamp, 17, 22))
-        end
-      end
-    end
-    key_at = key_at + 1 + key_count
-    arg_at = arg_at + 11
-  end
-end
-for _, command in ipairs({ 'del', 'exists', 'get', 'getrange', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'xadd', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+for _, command in ipairs({ 'del' }) do
   if not redis.acl_check_cmd(command, KEYS[1]) then
     return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
   end
 end
-local deadline, count = tonumber(ARGV[3]), tonumber(ARGV[8])
-local first_key, first_arg = 4, 9
+local deadline, record_count = tonumber(ARGV[3]), tonumber(ARGV[8])
+local records_key, records_arg = 4, 9
 local remember_answer, last_keep_until = ARGV[4] == '1', 0
 if remember_answer then
   local answer = call('GET', KEYS[3])
   if answer then return { 'stored', answer } end
-  for i = 0, count - 1 do
-    local at = first_arg + 11 * i
+  for i = 0, record_count - 1 do
+    local at = records_arg + 11 * i
     last_keep_until = math.max(last_keep_until, tonumber(ARGV[at + 2]))
   end
 end
-local is_plain = count == 1 and ARGV[first_arg + 5] == '' and now <= deadline
+local is_plain = record_count == 1 and ARGV[records_arg + 5] == '' and now <= deadline
 if is_plain then
-  local id = sub(KEYS[first_key], -10)
+  local id = sub(KEYS[records_key], -10)
   local ahead = (unpack_bytes('>I5', id, 1)) * 16 - now
   if ahead > 10000 then return { 'ahead', ahead } end
 else
-  local refusal = create_refusal()(first_key, first_arg, count)
+  local refusal = rarely().refusal(records_key, records_arg, record_count)
   if refusal then return refusal end
   if now > deadline then return { 'late' } end
 end
-if not read_lane() then
-  if not may_create_lane() then return { 'no_lane' } end
-  create_lane(math.max(tonumber(ARGV[first_arg + 4]), now + 1000))
+local lane = call('HMGET', KEYS[1], 'n', 't', 'r', 'x',
+  'k')
+sequence, highest_bound = tonumber(lane[1]), tonumber(lane[3])
+kept_until, min_key_version = tonumber(lane[4] or 0), tonumber(lane[5] or 0)
+if (lane[2] ~= ARGV[1] or not sequence) and not rarely().read_lane() then
+  if not rarely().may_create_lane() then return { 'no_lane' } end
+  rarely().create_lane(math.max(tonumber(ARGV[records_arg + 4]), now + 1000))
 end
 if min_key_version > 0 then
-  for i = 0, count - 1 do
-    local at = first_arg + 11 * i
+  for i = 0, record_count - 1 do
+    local at = records_arg + 11 * i
     local after_stamp = ARGV[at + 1]
     local key_version = (unpack_bytes('>I2', after_stamp, 7))
     if key_version < min_key_version then
-      local earlier = create_refusal()(first_key, first_arg, count)
+      local earlier = rarely().refusal(records_key, records_arg, record_count)
       if earlier and earlier[1] == 'stored' then return earlier end
       return { 'retired', key_version, min_key_version }
     end
   end
 end
-local has_answered = false
+local stored_ids, stored_stamp, has_answered = {}, nil, false
 local function write()
-  local stamp = store_records(first_key, first_arg, count)
-  if not stamp then return create_refusal()(first_key, first_arg, count) end
+  local key_at, arg_at = records_key, records_arg
+  for n = 1, record_count do
+    local last_head = key_at + ARGV[arg_at + 7]
+    local keep_until, record_key = ARGV[arg_at + 2], KEYS[key_at]
+    local stamp = tonumber(ARGV[arg_at + 5]) or sequence
+    if tonumber(keep_until) > now then
+      local new = ARGV[arg_at] .. pack('>I8', stamp) .. ARGV[arg_at + 1]
+      if not call('SET', record_key, new, 'PXAT', keep_until, 'NX') then break end
+      local id, score = sub(record_key, -10), ARGV[arg_at + 3]
+      stored_ids[n] = id
+      local expires_text = ARGV[arg_at + 4]
+      local expires_at, may_be_old = tonumber(expires_text), (unpack_bytes('>I5', id, 1)) <= highest_bound
+      for i = key_at + 1, last_head do
+        local head = KEYS[i]
+        local head_expires_at, lower_bound = call('PEXPIRETIME', head), nil
+        if head_expires_at ~= -2 then
+          if may_be_old then
+            local marker = call('ZRANGE', head, -1, -1)[1]
+            lower_bound = #marker == 11 and sub(marker, -10)
+          end
+          if byte(id, 10) % 4 == 0 then
+            local size = call('ZCARD', head)
+            if size * 4 >= 104 then
+              local expired = call('ZCOUNT', head, '-inf', floor(now / 1000) - 1735689600)
+              if expired > 0 then
+                size = size - call('ZREMRANGEBYRANK', head, 0, math.min(expired, 16) - 1)
+              end
+              if size >= 104 then lower_bound = rarely().split_head(head) or lower_bound end
+              if size == 0 then head_expires_at = -2 end
+            end
+          end
+        end
+        if lower_bound and rarely().is_below(id, lower_bound) then
+          rarely().list_in_chunk(head, id, score, expires_at)
+        else
+          call('ZADD', head, score, id)
+          if head_expires_at < expires_at then call('PEXPIREAT', head, expires_text) end
+        end
+      end
+      if expires_at > kept_until then
+        kept_until = expires_at
+        call('PEXPIREAT', KEYS[1], expires_text, 'GT')
+        call('HSET', KEYS[1], 'x', expires_text)
+      end
+    end
+    stored_stamp = stored_stamp or stamp
+    key_at = last_head + 1 + ARGV[arg_at + 8]
+    arg_at = arg_at + 11
+  end
+  if not stored_stamp then return rarely().refusal(records_key, records_arg, record_count) end
   if not remember_answer or now <= last_keep_until + 8000 - 1000 then
     if remember_answer then
       local expires_at = math.min(deadline, math.max(last_keep_until, now) + 8000)
-      call('SET', KEYS[3], string.format('%.0f', stamp), 'PXAT', string.format('%.0f', expires_at))
+      call('SET', KEYS[3], string.format('%.0f', stored_stamp), 'PXAT', string.format('%.0f', expires_at))
       has_answered = true
     end
-    append_entries()
+    local first_entry = #ARGV - ARGV[7] + 1
+    if first_entry <= #ARGV then
+      for i = first_entry, #ARGV do
+        if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+          call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+          redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
+        end
+      end
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+    end
   end
-  count_records(first_key, first_arg, count)
-  return { 'stored', stamp }
+  key_at, arg_at = records_key, records_arg
+  for n = 1, record_count do
+    local last_head = key_at + ARGV[arg_at + 7]
+    local next_key_at = last_head + 1 + ARGV[arg_at + 8]
+    if stored_ids[n] then
+      local field, exhausted_field = ARGV[arg_at + 9], ARGV[arg_at + 10]
+      for i = last_head + 1, next_key_at - 1 do
+        if exhausted_field ~= '' then redis.pcall('HINCRBY', KEYS[i], exhausted_field, 1) end
+        if redis.pcall('HINCRBY', KEYS[i], field, 1) == 1 then
+          local after_stamp = ARGV[arg_at + 1]
+          pcall(on_new_field, KEYS[i], field, stored_ids[n] .. sub(after_stamp, 17, 22))
+        end
+      end
+    end
+    key_at, arg_at = next_key_at, arg_at + 11
+  end
+  return { 'stored', stored_stamp }
 end
-return attempt(write, function()
-  remove_stored()
+local is_done, answer = pcall(write)
+if is_done then return answer end
+local function recover()
+  local record_prefix = KEYS[records_key] and sub(KEYS[records_key], 1, -10 - 1)
+  for _, id in pairs(stored_ids) do call('DEL', record_prefix .. id) end
   if has_answered then call('DEL', KEYS[3]) end
   return true
-end)
+end
+local detail = type(answer) == 'table' and answer.err or tostring(answer)
+if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+for _, command in ipairs({ 'del', 'exists', 'get', 'getrange', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'xadd', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    detail = "NOPERM this user has no permissions to run the '" .. command .. "' command"
+  end
+end
+local _, is_undone = pcall(recover)
+if is_undone == true then return redis.error_reply(detail) end
+return { 'half', detail }

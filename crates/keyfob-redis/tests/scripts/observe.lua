@@ -1,10 +1,9 @@
 local KEYS, ARGV, call = KEYS, ARGV, redis.call
 local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
-local function append_entries()
-  local count = tonumber(ARGV[3])
-  if count == 0 then return end
-  for i = #ARGV - count + 1, #ARGV do
+local first_entry = #ARGV - ARGV[3] + 1
+if first_entry <= #ARGV then
+  for i = first_entry, #ARGV do
     if not call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i]) then
       call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i])
       redis.pcall('PEXPIREAT', KEYS[1], ARGV[2])
@@ -12,5 +11,4 @@ local function append_entries()
   end
   redis.pcall('PEXPIREAT', KEYS[1], ARGV[2], 'GT')
 end
-append_entries()
 return 1

@@ -7,21 +7,19 @@ local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
 end
 local function epoch_fields(record)
-  local flags = byte(record, 2)
-  local at = 52
-  if flags % 2 == 1 then at = at + 4 end
-  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
-  local fields = {}
-  for i = 1, count do
-    local after = at + 8
-    fields[i] = sub(record, at, after - 1)
-    at = after
+  local flags, fields = byte(record, 2), {}
+  local body_at = 52 + flags % 2 * 4
+  for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+    local after = body_at + 8
+    fields[i] = sub(record, body_at, after - 1)
+    body_at = after
   end
-  return fields, at
+  return fields, body_at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+  local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
     unpack(fields))
+  return epochs
 end
 local function load_records(ids, record_prefix, last_use_prefix, note_prefix)
   local records = {}

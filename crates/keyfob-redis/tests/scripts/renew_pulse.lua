@@ -4,10 +4,6 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
-local function signal()
-  call('SET', KEYS[2], '')
-  call('DEL', KEYS[2])
-end
 for _, command in ipairs({ 'del', 'hmget', 'hset', 'set', 'time' }) do
   if not redis.acl_check_cmd(command, KEYS[1]) then
     return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
@@ -24,10 +20,11 @@ if is_rolled_back then
     call('HSET', KEYS[1], 'f', lane[2], 's', pulse)
   end
   call('HSET', KEYS[1], 'b', digits, 'n', digits, 'o', now)
-  signal()
+  call('SET', KEYS[2], '')
+  call('DEL', KEYS[2])
 end
 if is_rolled_back or now - pulse >= tonumber(ARGV[3]) then
   pulse = math.max(pulse, known, now)
-  call('HSET', KEYS[1], 'p', string.format('%.0f', pulse))
+  call('HSET', KEYS[1], 'p', string.format('%.0f', pulse), 'w', string.rep('-', 65))
 end
 return { pulse, is_rolled_back and 1 or 0, (is_rolled_back or lane[4]) and 1 or 0 }

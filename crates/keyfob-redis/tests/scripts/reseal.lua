@@ -5,57 +5,47 @@ local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 local function is_foreign(tag) return tag and tag ~= ARGV[1] end
 local function may_create_lane() return now <= tonumber(ARGV[2]) end
-local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
+local EPOCH_RETENTION = 3600000
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
   call('DEL', KEYS[1])
   call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
-    't', ARGV[1])
+    't', ARGV[1], 'w', string.rep('-', 65))
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
-  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k', 't')
-  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
-  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
-  if is_foreign(lane[5]) then return nil end
-  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
+  local lane = call('HMGET', KEYS[1], 'n', 't', 'r', 'x',
+    'k')
+  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[3])
+  kept_until, min_key_version = tonumber(lane[4] or 0), tonumber(lane[5] or 0)
+  if is_foreign(lane[2]) then return nil end
+  if sequence and not lane[2] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
 end
 local function epoch_fields(record)
-  local flags = byte(record, 2)
-  local at = 52
-  if flags % 2 == 1 then at = at + 4 end
-  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
-  local fields = {}
-  for i = 1, count do
-    local after = at + 8
-    fields[i] = sub(record, at, after - 1)
-    at = after
+  local flags, fields = byte(record, 2), {}
+  local body_at = 52 + flags % 2 * 4
+  for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+    local after = body_at + 8
+    fields[i] = sub(record, body_at, after - 1)
+    body_at = after
   end
-  return fields, at
+  return fields, body_at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+  local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
     unpack(fields))
+  return epochs
 end
 local LEAF_CAPACITY = 104
-local function remove_expired(leaf)
-  local expired = call('ZCOUNT', leaf, '-inf', floor(now / 1000) - 1735689600)
-  if expired == 0 then return 0 end
-  return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
-end
-local rare_functions
-local function rarely()
-  if rare_functions then return rare_functions end
 local function id_numbers(ids)
   local numbers = {}
   for from = 1, #ids, 500 do
@@ -89,133 +79,136 @@ local function oldest_first(ids)
   for i = 1, #ids do sorted[i] = ids[sorted[i]] end
   return sorted
 end
-  local function raise_expiry(key, expires_at)
-    if call('PEXPIREAT', key, expires_at, 'GT') == 0 and call('PTTL', key) == -1 then
-      call('PEXPIREAT', key, expires_at)
+local function remove_expired(leaf)
+  local expired = call('ZCOUNT', leaf, '-inf', floor(now / 1000) - 1735689600)
+  if expired == 0 then return 0 end
+  return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
+end
+local function raise_leaf_expiry(key, expires_at)
+  if call('PEXPIREAT', key, expires_at, 'GT') == 0 and call('PTTL', key) == -1 then
+    call('PEXPIREAT', key, expires_at)
+  end
+end
+local function is_below(id, bound)
+  local tick, random = unpack_bytes('>I5I5', id)
+  local bound_tick, bound_random = unpack_bytes('>I5I5', bound)
+  return tick < bound_tick or (tick == bound_tick and random < bound_random)
+end
+local function move_members(from, to, ids)
+  for first = 1, #ids, 1000 do
+    local last = math.min(first + 999, #ids)
+    local scores = call('ZMSCORE', from, unpack(ids, first, last))
+    local scored = {}
+    for i = first, last do
+      scored[#scored + 1] = scores[i - first + 1]
+      scored[#scored + 1] = ids[i]
+    end
+    call('ZADD', to, unpack(scored))
+    call('ZREM', from, unpack(ids, first, last))
+  end
+end
+local function tidy_directory(head)
+  local directory = head .. 'd'
+  for _, bounds in ipairs({ call('ZRANGE', directory, 0, 1), call('ZRANDMEMBER', directory, 2) }) do
+    for _, bound in ipairs(bounds) do
+      if call('EXISTS', head .. bound) == 0 then call('ZREM', directory, bound) end
     end
   end
-  local function is_below(id, bound)
-    local tick, random = unpack_bytes('>I5I5', id)
-    local bound_tick, bound_random = unpack_bytes('>I5I5', bound)
-    return tick < bound_tick or (tick == bound_tick and random < bound_random)
+end
+local function split_head(head)
+  local ids = call('ZRANGE', head, 0, -1)
+  local lower_bound, present_tick = '\0\0\0\0\0\0\0\0\0\0', floor(now / 16)
+  local marker = ids[#ids]
+  local has_marker = #marker == 11
+  if has_marker then
+    lower_bound = sub(marker, -10)
+    ids[#ids] = nil
   end
-  local function move_members(from, to, ids)
-    for first = 1, #ids, 1000 do
-      local last = math.min(first + 999, #ids)
-      local scores = call('ZMSCORE', from, unpack(ids, first, last))
-      local scored = {}
-      for i = first, last do
-        scored[#scored + 1] = scores[i - first + 1]
-        scored[#scored + 1] = ids[i]
+  local function not_below(tick, random)
+    local numbers, found = id_numbers(ids), {}
+    for i = 1, #ids do
+      local id_tick = numbers[2 * i - 1]
+      if id_tick > tick or (id_tick == tick and numbers[2 * i] >= random) then
+        found[#found + 1] = ids[i]
       end
-      call('ZADD', to, unpack(scored))
-      call('ZREM', from, unpack(ids, first, last))
     end
+    return found
   end
-  local function tidy_directory(head)
-    local directory = head .. 'd'
-    for _, bounds in ipairs({ call('ZRANGE', directory, 0, 1), call('ZRANDMEMBER', directory, 2) }) do
-      for _, bound in ipairs(bounds) do
-        if call('EXISTS', head .. bound) == 0 then call('ZREM', directory, bound) end
-      end
-    end
+  local tick, random = present_tick - 4, 0
+  local staying = not_below(tick, random)
+  if #staying * 2 > #ids then
+    tick, random = unpack_bytes('>I5I5', oldest_first(ids)[floor(#ids * 3 / 4)])
+    if tick > present_tick then tick, random = present_tick, 0 end
+    staying = not_below(tick, random)
   end
-  local function split_head(head)
-    local ids = call('ZRANGE', head, 0, -1)
-    local lower_bound, present_tick = '\0\0\0\0\0\0\0\0\0\0', floor(now / 16)
-    local marker = ids[#ids]
-    local has_marker = #marker == 11
-    if has_marker then
-      lower_bound = sub(marker, -10)
-      ids[#ids] = nil
-    end
-    local function not_below(tick, random)
-      local numbers, found = id_numbers(ids), {}
-      for i = 1, #ids do
-        local id_tick = numbers[2 * i - 1]
-        if id_tick > tick or (id_tick == tick and numbers[2 * i] >= random) then
-          found[#found + 1] = ids[i]
-        end
-      end
-      return found
-    end
-    local tick, random = present_tick - 4, 0
-    local staying = not_below(tick, random)
-    if #staying * 2 > #ids then
-      tick, random = unpack_bytes('>I5I5', oldest_first(ids)[floor(#ids * 3 / 4)])
-      if tick > present_tick then tick, random = present_tick, 0 end
-      staying = not_below(tick, random)
-    end
-    if #staying == #ids then return nil end
-    local bound, chunk, directory = pack('>I5I5', tick, random), head .. lower_bound, head .. 'd'
-    local expires_at = call('PEXPIRETIME', head)
-    call('RENAME', head, chunk)
-    if has_marker then call('ZREM', chunk, marker) end
-    call('ZADD', head, 'inf', 'm' .. bound)
-    if #staying > 0 then move_members(chunk, head, staying) end
-    call('PEXPIREAT', head, expires_at)
-    call('ZADD', directory, 0, lower_bound)
-    raise_expiry(directory, expires_at)
-    if tick > highest_bound then
-      highest_bound = tick
-      call('HSET', KEYS[1], 'r', tick)
-    end
-    tidy_directory(head)
-    return bound
+  if #staying == #ids then return nil end
+  local bound, chunk, directory = pack('>I5I5', tick, random), head .. lower_bound, head .. 'd'
+  local expires_at = call('PEXPIRETIME', head)
+  call('RENAME', head, chunk)
+  if has_marker then call('ZREM', chunk, marker) end
+  call('ZADD', head, 'inf', 'm' .. bound)
+  if #staying > 0 then move_members(chunk, head, staying) end
+  call('PEXPIREAT', head, expires_at)
+  call('ZADD', directory, 0, lower_bound)
+  raise_leaf_expiry(directory, expires_at)
+  if tick > highest_bound then
+    highest_bound = tick
+    call('HSET', KEYS[1], 'r', tick)
   end
-  local function list_in_chunk(head, id, score, expires_at)
-    local directory = head .. 'd'
-    local bound = call('ZREVRANGEBYLEX', directory, '[' .. id, '-', 'LIMIT', 0, 1)[1] or '\0\0\0\0\0\0\0\0\0\0'
-    local chunk = head .. bound
-    local size = call('ZCARD', chunk)
-    if size >= LEAF_CAPACITY then size = size - remove_expired(chunk) end
-    if size >= LEAF_CAPACITY then
-      local ids = oldest_first(call('ZRANGE', chunk, 0, -1))
-      local middle = floor(#ids / 2) + 1
-      local middle_id, upper_half = ids[middle], {}
-      for i = middle, #ids do upper_half[#upper_half + 1] = ids[i] end
-      move_members(chunk, head .. middle_id, upper_half)
-      call('PEXPIREAT', head .. middle_id, call('PEXPIRETIME', chunk))
-      call('ZADD', directory, 0, middle_id)
-      if not is_below(id, middle_id) then bound, chunk = middle_id, head .. middle_id end
-    end
-    call('ZADD', chunk, score, id)
-    call('ZADD', directory, 0, bound)
-    raise_expiry(chunk, expires_at)
-    raise_expiry(directory, expires_at)
-    raise_expiry(head, expires_at)
+  tidy_directory(head)
+  return bound
+end
+local function list_in_chunk(head, id, score, expires_at)
+  local directory = head .. 'd'
+  local bound = call('ZREVRANGEBYLEX', directory, '[' .. id, '-', 'LIMIT', 0, 1)[1] or '\0\0\0\0\0\0\0\0\0\0'
+  local chunk = head .. bound
+  local size = call('ZCARD', chunk)
+  if size >= LEAF_CAPACITY then size = size - remove_expired(chunk) end
+  if size >= LEAF_CAPACITY then
+    local ids = oldest_first(call('ZRANGE', chunk, 0, -1))
+    local middle = floor(#ids / 2) + 1
+    local middle_id, upper_half = ids[middle], {}
+    for i = middle, #ids do upper_half[#upper_half + 1] = ids[i] end
+    move_members(chunk, head .. middle_id, upper_half)
+    call('PEXPIREAT', head .. middle_id, call('PEXPIRETIME', chunk))
+    call('ZADD', directory, 0, middle_id)
+    if not is_below(id, middle_id) then bound, chunk = middle_id, head .. middle_id end
   end
-  rare_functions = { is_below = is_below, split_head = split_head, list_in_chunk = list_in_chunk }
-  return rare_functions
+  call('ZADD', chunk, score, id)
+  call('ZADD', directory, 0, bound)
+  raise_leaf_expiry(chunk, expires_at)
+  raise_leaf_expiry(directory, expires_at)
+  raise_leaf_expiry(head, expires_at)
 end
 local function list_id(head, id, score, expires_at, may_be_old)
-  local head_expires_at = call('PEXPIRETIME', head)
+  local expires_text = string.format('%.0f', expires_at)
+  local function rarely()
+    return { split_head = split_head, is_below = is_below, list_in_chunk = list_in_chunk }
+  end
+  local head_expires_at, lower_bound = call('PEXPIRETIME', head), nil
   if head_expires_at ~= -2 then
-    local lower_bound
     if may_be_old then
       local marker = call('ZRANGE', head, -1, -1)[1]
       lower_bound = #marker == 11 and sub(marker, -10)
     end
     if byte(id, 10) % 4 == 0 then
-      local size = call('ZCARD', head) - remove_expired(head)
-      if size >= LEAF_CAPACITY then lower_bound = rarely().split_head(head) or lower_bound end
-      if size == 0 then head_expires_at = -2 end
-    end
-    if lower_bound and rarely().is_below(id, lower_bound) then
-      return rarely().list_in_chunk(head, id, score, expires_at)
+      local size = call('ZCARD', head)
+      if size * 4 >= 104 then
+        local expired = call('ZCOUNT', head, '-inf', floor(now / 1000) - 1735689600)
+        if expired > 0 then
+          size = size - call('ZREMRANGEBYRANK', head, 0, math.min(expired, 16) - 1)
+        end
+        if size >= 104 then lower_bound = rarely().split_head(head) or lower_bound end
+        if size == 0 then head_expires_at = -2 end
+      end
     end
   end
-  call('ZADD', head, score, id)
-  if head_expires_at < expires_at then call('PEXPIREAT', head, expires_at) end
-end
-local function attempt(write, recover)
-  local is_done, answer = pcall(write)
-  if is_done then return answer end
-  local detail = type(answer) == 'table' and answer.err or tostring(answer)
-  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
-  local _, is_undone = pcall(recover)
-  if is_undone == true then return redis.error_reply(detail) end
-  return { 'half', detail }
+  if lower_bound and rarely().is_below(id, lower_bound) then
+    rarely().list_in_chunk(head, id, score, expires_at)
+  else
+    call('ZADD', head, score, id)
+    if head_expires_at < expires_at then call('PEXPIREAT', head, expires_text) end
+  end
 end
 local function head_with_class(head, keep_until)
   local life_secs, class = (keep_until - now) / 1000, 0
@@ -224,7 +217,7 @@ local function head_with_class(head, keep_until)
   end
   return head .. string.char(97 + class)
 end
-for _, command in ipairs({ 'exists', 'get', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+for _, command in ipairs({ 'exists', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
   if not redis.acl_check_cmd(command, KEYS[1]) then
     return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
   end
@@ -270,7 +263,9 @@ local function write()
   end
   return { 'now' }
 end
-return attempt(write, function()
+local is_done, answer = pcall(write)
+if is_done then return answer end
+local function recover()
   if not is_replaced then return true end
   call('SET', KEYS[2], record, 'XX', 'KEEPTTL')
   for i = added_count + 1, #KEYS - 3 + 1 do
@@ -279,4 +274,14 @@ return attempt(write, function()
     list_id(head, id, score, keep_until, true)
   end
   return true
-end)
+end
+local detail = type(answer) == 'table' and answer.err or tostring(answer)
+if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+for _, command in ipairs({ 'exists', 'get', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    detail = "NOPERM this user has no permissions to run the '" .. command .. "' command"
+  end
+end
+local _, is_undone = pcall(recover)
+if is_undone == true then return redis.error_reply(detail) end
+return { 'half', detail }

@@ -4,272 +4,306 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
-local function is_foreign(tag) return tag and tag ~= ARGV[1] end
-local function may_create_lane() return now <= tonumber(ARGV[2]) end
-local EPOCH_RETENTION = 3600000
-local sequence, highest_bound, kept_until, min_key_version
-local function create_lane(expires_at)
-  local birth = time[1] * 1000000 + time[2]
-  local digits = string.format('%.0f', birth)
-  local tick = floor(now / 16)
-  call('DEL', KEYS[1])
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
-    't', ARGV[1])
-  call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
-  sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
-  return digits
-end
-local function read_lane()
-  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k', 't')
-  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
-  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
-  if is_foreign(lane[5]) then return nil end
-  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
-  return sequence
-end
 local function remove_spent_epochs()
-  local sample = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
-  for i = 1, #sample, 2 do
-    local name, epoch = sample[i], sample[i + 1]
-    if (name == '*' or #name == 8)
-      and (unpack_bytes('>I6', epoch, 15)) < now then
-      call('HDEL', KEYS[1], name)
+  for _ = 1, 4 do
+    local sample, removed = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES'), 0
+    for i = 1, #sample, 2 do
+      local name, epoch = sample[i], sample[i + 1]
+      if (name == '*' or #name == 8)
+        and (unpack_bytes('>I6', epoch, 15)) < now then
+        removed = removed + call('HDEL', KEYS[1], name)
+      end
+    end
+    if removed < 2 then break end
+  end
+end
+local rare_functions
+local function rarely()
+  if rare_functions then return rare_functions end
+  local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+  local function may_create_lane() return now <= tonumber(ARGV[2]) end
+  local sequence, highest_bound, kept_until, min_key_version
+  local EPOCH_RETENTION = 3600000
+  local function create_lane(expires_at)
+    local birth = time[1] * 1000000 + time[2]
+    local digits = string.format('%.0f', birth)
+    local tick = floor(now / 16)
+    call('DEL', KEYS[1])
+    call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+      't', ARGV[1], 'w', string.rep('-', 65))
+    call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
+    sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
+    return digits
+  end
+  local function read_lane()
+    local lane = call('HMGET', KEYS[1], 'n', 't', 'r', 'x',
+      'k')
+    sequence, highest_bound = tonumber(lane[1]), tonumber(lane[3])
+    kept_until, min_key_version = tonumber(lane[4] or 0), tonumber(lane[5] or 0)
+    if is_foreign(lane[2]) then return nil end
+    if sequence and not lane[2] then call('HSET', KEYS[1], 't', ARGV[1]) end
+    return sequence
+  end
+  local function is_readable(record)
+    return #record >= 51 and byte(record, 1) == 1
+  end
+  local function epoch_fields(record)
+    local flags, fields = byte(record, 2), {}
+    local body_at = 52 + flags % 2 * 4
+    for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+      local after = body_at + 8
+      fields[i] = sub(record, body_at, after - 1)
+      body_at = after
+    end
+    return fields, body_at
+  end
+  local function read_epochs(fields)
+    local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+      unpack(fields))
+    return epochs
+  end
+  local function judge(stamp, epochs)
+    local overtaken_below, first_stamp, last_stamp = 0, 1, 0
+    for i = 4, #epochs do
+      local epoch = epochs[i]
+      if epoch then overtaken_below = math.max(overtaken_below, (unpack_bytes('>I8', epoch, 1))) end
+    end
+    if (not epochs[1] or epochs[1] == ARGV[1]) and epochs[2] and epochs[3] then
+      first_stamp, last_stamp = tonumber(epochs[2]), tonumber(epochs[3])
+    end
+    return stamp < overtaken_below, first_stamp <= stamp and stamp <= last_stamp
+  end
+  local function is_clear(header, epochs)
+    if byte(header, 37) ~= 0 then return false end
+    local is_overtaken, is_in_sequence = judge((unpack_bytes('>I8', header, 7)), epochs or read_epochs((epoch_fields(header))))
+    return not is_overtaken and is_in_sequence
+  end
+  local function on_new_field(bucket_key, field, id)
+    local bucket = sub(bucket_key, -6)
+    local directory = sub(bucket_key, 1, -6 - 1)
+    local length = 2 ^ (byte(bucket, 1) % 128)
+    local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
+    local digits = string.format('%.0f', ends_at_secs)
+    local function raise_expiry(key)
+      if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
+        call('PEXPIREAT', key, digits .. '000')
+      end
+    end
+    if call('PTTL', bucket_key) == -1 then
+      if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
+      call('PEXPIREAT', bucket_key, digits .. '000')
+      local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
+      if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
+      call('ZADD', directory, digits, bucket)
+      raise_expiry(directory)
+    end
+    local client = sub(field, 3)
+    if not id or client == '' then return end
+    local samples = directory .. 's'
+    local known = call('HGET', samples, client)
+    if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
+      call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
+      raise_expiry(samples)
+      local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
+      for i = 1, #some, 2 do
+        local sample = some[i + 1]
+        if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
+      end
     end
   end
-end
-local function advance_epoch(field, revoked_at, note, advanced_by, covers_until)
-  local retained_until = now + EPOCH_RETENTION
-  if call('EXISTS', KEYS[1]) == 0 then create_lane(retained_until) end
-  if not covers_until then
-    call('PEXPIREAT', KEYS[1], string.format('%.0f', retained_until), 'GT')
-    covers_until = call('PEXPIRETIME', KEYS[1])
-    if covers_until == -1 then
-      covers_until = math.max(retained_until, tonumber(call('HGET', KEYS[1], 'x') or 0))
+  local function add_to_field(bucket_key, field, n, id)
+    if call('HINCRBY', bucket_key, field, n) == n then on_new_field(bucket_key, field, id) end
+  end
+  local function counted_as(header)
+    local kind = byte(header, 38)
+    if kind == 0 or byte(header, 37) ~= 0 then return end
+    local flags, client = byte(header, 2), ''
+    if floor(flags / 4) % 2 == 1 then
+      local at = 52 + flags % 2 * 4
+        + floor(flags / 2) % 2 * 8
+      client = sub(header, at, at + 8 - 1)
+    end
+    return string.char(48 - 1 + kind) .. client
+  end
+  local function is_exhausted(header)
+    local flags = byte(header, 2)
+    return flags % 2 == 1 and (unpack_bytes('>I4', header, 52)) == 0
+  end
+  local function add_to_column(directory, header, column, n)
+    local kind_and_client = counted_as(header)
+    if not kind_and_client then return end
+    add_to_field(directory .. sub(header, 39, 44), column .. kind_and_client, n)
+    if byte(header, 45) ~= 0 then
+      add_to_field(directory .. sub(header, 45, 50), column .. kind_and_client, n)
     end
   end
-  local stamp = call('HINCRBY', KEYS[1], 'n', 1)
-  call('HSET', KEYS[1], field, pack('>I8I6I6', stamp, revoked_at, covers_until) .. advanced_by .. note)
-  pcall(remove_spent_epochs)
-end
-local function is_readable(record)
-  return #record >= 51 and byte(record, 1) == 1
-end
-local function epoch_fields(record)
-  local flags = byte(record, 2)
-  local at = 52
-  if flags % 2 == 1 then at = at + 4 end
-  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
-  local fields = {}
-  for i = 1, count do
-    local after = at + 8
-    fields[i] = sub(record, at, after - 1)
-    at = after
+  local function count_out(directory, header)
+    add_to_column(directory, header, 'r', 1)
+    if is_exhausted(header) then add_to_column(directory, header, 'x', -1) end
   end
-  return fields, at
-end
-local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
-    unpack(fields))
-end
-local function is_overtaken(stamp, epochs)
-  for i = 4, #epochs do
-    local epoch = epochs[i]
-    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
-  end
-  return false
-end
-local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[2], epochs[3]
-  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
-end
-local function is_clear(header, epochs)
-  if byte(header, 37) ~= 0 then return false end
-  local stamp = (unpack_bytes('>I8', header, 7))
-  epochs = epochs or read_epochs((epoch_fields(header)))
-  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
-end
-local function append_entries()
-  local count = tonumber(ARGV[7])
-  if count == 0 then return end
-  for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
+  local function create_count_out_listed()
+    local function newest_ids(head, limit)
+      local ids = call('ZRANGE', head, 0, -1)
+      if #ids == 0 or #ids[#ids] ~= 11 then return ids end
+      ids[#ids] = nil
+      local bounds = call('ZREVRANGEBYLEX', head .. 'd', '+', '-', 'LIMIT', 0, limit)
+      for _, bound in ipairs(bounds) do
+        if #ids >= limit then break end
+        for _, id in ipairs(call('ZRANGE', head .. bound, 0, -1)) do ids[#ids + 1] = id end
+      end
+      return ids
     end
-  end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
-end
-local function attempt(write, recover)
-  local is_done, answer = pcall(write)
-  if is_done then return answer end
-  local detail = type(answer) == 'table' and answer.err or tostring(answer)
-  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
-  local _, is_undone = pcall(recover)
-  if is_undone == true then return redis.error_reply(detail) end
-  return { 'half', detail }
-end
-local function signal()
-  call('SET', KEYS[6], '')
-  call('DEL', KEYS[6])
-end
-local function on_new_field(bucket_key, field, id)
-  local bucket = sub(bucket_key, -6)
-  local directory = sub(bucket_key, 1, -6 - 1)
-  local length = 2 ^ (byte(bucket, 1) % 128)
-  local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
-  local digits = string.format('%.0f', ends_at_secs)
-  local function raise_expiry(key)
-    if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
-      call('PEXPIREAT', key, digits .. '000')
+    local function has_epoch_field(header, field)
+      for _, known in ipairs((epoch_fields(header))) do
+        if known == field then return true end
+      end
+      return false
     end
-  end
-  if call('PTTL', bucket_key) == -1 then
-    if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
-    call('PEXPIREAT', bucket_key, digits .. '000')
-    local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
-    if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
-    call('ZADD', directory, digits, bucket)
-    raise_expiry(directory)
-  end
-  local client = sub(field, 3)
-  if not id or client == '' then return end
-  local samples = directory .. 's'
-  local known = call('HGET', samples, client)
-  if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
-    call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
-    raise_expiry(samples)
-    local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
-    for i = 1, #some, 2 do
-      local sample = some[i + 1]
-      if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
-    end
-  end
-end
-local function add_to_field(bucket_key, field, n, id)
-  if call('HINCRBY', bucket_key, field, n) == n then on_new_field(bucket_key, field, id) end
-end
-local function counted_as(header)
-  local kind = byte(header, 38)
-  if kind == 0 or byte(header, 37) ~= 0 then return end
-  local flags, client = byte(header, 2), ''
-  if floor(flags / 4) % 2 == 1 then
-    local at = 52 + flags % 2 * 4
-      + floor(flags / 2) % 2 * 8
-    client = sub(header, at, at + 8 - 1)
-  end
-  return string.char(48 - 1 + kind) .. client
-end
-local function is_exhausted(header)
-  local flags = byte(header, 2)
-  return flags % 2 == 1 and (unpack_bytes('>I4', header, 52)) == 0
-end
-local function add_to_column(directory, header, column, n)
-  local kind_and_client = counted_as(header)
-  if not kind_and_client then return end
-  add_to_field(directory .. sub(header, 39, 44), column .. kind_and_client, n)
-  if byte(header, 45) ~= 0 then
-    add_to_field(directory .. sub(header, 45, 50), column .. kind_and_client, n)
-  end
-end
-local function count_out(directory, header)
-  add_to_column(directory, header, 'r', 1)
-  if is_exhausted(header) then add_to_column(directory, header, 'x', -1) end
-end
-local function create_count_out_listed()
-  local function newest_ids(head, limit)
-    local ids = call('ZRANGE', head, 0, -1)
-    if #ids == 0 or #ids[#ids] ~= 11 then return ids end
-    ids[#ids] = nil
-    local bounds = call('ZREVRANGEBYLEX', head .. 'd', '+', '-', 'LIMIT', 0, limit)
-    for _, bound in ipairs(bounds) do
-      if #ids >= limit then break end
-      for _, id in ipairs(call('ZRANGE', head .. bound, 0, -1)) do ids[#ids + 1] = id end
-    end
-    return ids
-  end
-  local function has_epoch_field(header, field)
-    for _, known in ipairs((epoch_fields(header))) do
-      if known == field then return true end
-    end
-    return false
-  end
-  return function(directory, record_prefix, head, field, except, seen)
-    for _, id in ipairs(newest_ids(head, 500)) do
-      if id ~= except and not seen[id] then
-        seen[id] = true
-        local header = call('GETRANGE', record_prefix .. id, 0, 134)
-        if is_readable(header) and counted_as(header) and has_epoch_field(header, field)
-          and is_clear(header) then
-          count_out(directory, header)
+    return function(directory, record_prefix, head, field, except, seen)
+      for _, id in ipairs(newest_ids(head, 500)) do
+        if id ~= except and not seen[id] then
+          seen[id] = true
+          local header = call('GETRANGE', record_prefix .. id, 0, 134)
+          if is_readable(header) and counted_as(header) and has_epoch_field(header, field)
+            and is_clear(header) then
+            count_out(directory, header)
+          end
         end
       end
     end
   end
-end
-local function count_out_listed(directory, record_prefix, first_head, field, except)
-  local seen, count_out_head = {}, nil
-  for i = first_head, #KEYS do
-    if call('EXISTS', KEYS[i]) == 1 then
-      count_out_head = count_out_head or create_count_out_listed()
-      count_out_head(directory, record_prefix, KEYS[i], field, except, seen)
+  local function count_out_listed(directory, record_prefix, first_head, field, except)
+    local seen, count_out_head = {}, nil
+    for i = first_head, #KEYS do
+      if call('EXISTS', KEYS[i]) == 1 then
+        count_out_head = count_out_head or create_count_out_listed()
+        count_out_head(directory, record_prefix, KEYS[i], field, except, seen)
+      end
     end
   end
+  rare_functions = {
+    may_create_lane = may_create_lane, create_lane = create_lane, on_new_field = on_new_field, count_out = count_out,
+    count_out_listed = count_out_listed,
+  }
+  return rare_functions
 end
-for _, command in ipairs({ 'del', 'exists', 'get', 'getrange', 'hget', 'hincrby', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'set', 'setrange', 'time', 'xadd' }) do
+for _, command in ipairs({ 'del', 'hincrby', 'hset', 'set', 'setrange', 'xadd' }) do
   if not redis.acl_check_cmd(command, KEYS[1]) then
     return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
   end
 end
-local operation, cascade_field = ARGV[8], ARGV[12]
-local header = call('GETRANGE', KEYS[3], 0, 134)
-if header ~= '' and not is_readable(header) then return { 'damaged' } end
-local is_found = header ~= '' and sub(header, 31, 36) == ARGV[4]
-local was_revoked, earlier_answer, epochs = false, nil, nil
-if is_found then
-  local has_tombstone = byte(header, 37) ~= 0
-  local is_own = has_tombstone and sub(header, 44, 51) == operation
-  epochs = read_epochs((epoch_fields(header)))
-  local is_lane_missing = is_foreign(epochs[1]) or not epochs[3]
-  if is_lane_missing and not may_create_lane() then return { 'no_lane' } end
-  if is_foreign(epochs[1]) then
-    call('DEL', KEYS[1])
-    epochs = read_epochs((epoch_fields(header)))
-  end
-  was_revoked = not is_own and (has_tombstone or is_overtaken((unpack_bytes('>I8', header, 7)), epochs))
-  earlier_answer = (is_own or was_revoked) and call('GET', KEYS[5])
-  if earlier_answer ~= 'half' then
-    if is_own then return { 'now' } end
-    if earlier_answer then return cmsgpack.unpack(earlier_answer) end
-  end
+local operation, epoch_field = ARGV[8], ARGV[12]
+local record = call('GETRANGE', KEYS[3], 0, 134)
+if record ~= '' and (#record < 51 or byte(record, 1) ~= 1) then
+  return { 'damaged' }
+end
+if sub(record, 31, 36) ~= ARGV[4] then
+  return { now > tonumber(ARGV[3]) and 'late' or 'missing' }
+end
+local flags, fields = byte(record, 2), {}
+local body_at = 52 + flags % 2 * 4
+for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+  local after = body_at + 8
+  fields[i] = sub(record, body_at, after - 1)
+  body_at = after
+end
+local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+  unpack(fields))
+local is_lane_missing = epochs[1] and epochs[1] ~= ARGV[1] or not epochs[3]
+if is_lane_missing then
+  if not rarely().may_create_lane() then return { 'no_lane' } end
+  call('DEL', KEYS[1])
+  for i = 1, #epochs do epochs[i] = false end
+end
+local overtaken_below, first_stamp, last_stamp = 0, 1, 0
+for i = 4, #epochs do
+  local epoch = epochs[i]
+  if epoch then overtaken_below = math.max(overtaken_below, (unpack_bytes('>I8', epoch, 1))) end
+end
+if (not epochs[1] or epochs[1] == ARGV[1]) and epochs[2] and epochs[3] then
+  first_stamp, last_stamp = tonumber(epochs[2]), tonumber(epochs[3])
+end
+local tombstone, record_stamp = byte(record, 37), (unpack_bytes('>I8', record, 7))
+local is_own = tombstone ~= 0 and sub(record, 44, 51) == operation
+local was_revoked = not is_own and (tombstone ~= 0 or record_stamp < overtaken_below)
+local earlier_answer = (is_own or was_revoked) and call('GET', KEYS[5])
+if earlier_answer ~= 'half' then
+  if is_own then return { 'now' } end
+  if earlier_answer then return cmsgpack.unpack(earlier_answer) end
 end
 if now > tonumber(ARGV[3]) then return { 'late' } end
-if not is_found then return { 'missing' } end
+local note_before = was_revoked and tombstone > 1 and call('GET', KEYS[4])
+local note_expires_at = ARGV[11] ~= '' and string.format('%.0f', call('PEXPIRETIME', KEYS[3]))
 local function write()
-  if cascade_field ~= '' then
-    local record_prefix, id = sub(KEYS[3], 1, -10 - 1), sub(KEYS[3], -10)
-    pcall(count_out_listed, KEYS[7], record_prefix, 8, cascade_field, id)
-    advance_epoch(cascade_field, ARGV[9], ARGV[11], operation, (unpack_bytes('>I6', header, 15)))
+  if epoch_field ~= '' then
+    for i = 8, #KEYS do
+      if redis.pcall('EXISTS', KEYS[i]) == 1 then
+        local prefix, id = sub(KEYS[3], 1, -10 - 1), sub(KEYS[3], -10)
+        pcall(rarely().count_out_listed, KEYS[7], prefix, i, epoch_field, id)
+        break
+      end
+    end
+    if is_lane_missing then rarely().create_lane(now + 3600000) end
+    local covers_until, advanced_by = (unpack_bytes('>I6', record, 15)), operation
+    local stamp = call('HINCRBY', KEYS[1], 'n', 1)
+    call('HSET', KEYS[1], epoch_field, pack('>I8I6I6', stamp, ARGV[9], covers_until) .. advanced_by
+      .. ARGV[11])
+    if stamp % 4 == 0 then pcall(remove_spent_epochs) end
   end
-  if cascade_field ~= '' or not was_revoked then signal() end
+  if epoch_field ~= '' or not was_revoked then
+    call('SET', KEYS[6], '')
+    call('DEL', KEYS[6])
+  end
   if was_revoked then
-    local note_before = byte(header, 37) > 1 and call('GET', KEYS[4])
-    local answer = { 'before', header, note_before, epochs }
+    local answer = { 'before', record, note_before, epochs }
     call('SET', KEYS[5], cmsgpack.pack(answer), 'PXAT', ARGV[3])
     return answer
   end
   call('SETRANGE', KEYS[3], 36, ARGV[10])
-  if is_in_sequence((unpack_bytes('>I8', header, 7)), epochs) then
-    pcall(count_out, KEYS[7], header)
+  if tombstone == 0 and first_stamp <= record_stamp and record_stamp <= last_stamp then
+    local kind = byte(record, 38)
+    if kind ~= 0 then
+      local client = ''
+      if floor(flags / 4) % 2 == 1 then client = fields[1 + floor(flags / 2) % 2] end
+      if flags % 2 == 1 or byte(record, 45) ~= 0 then
+        pcall(rarely().count_out, KEYS[7], record)
+      else
+        local bucket_key = KEYS[7] .. sub(record, 39, 44)
+        local field = 'r' .. string.char(48 - 1 + kind) .. client
+        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 and redis.pcall('PTTL', bucket_key) == -1 then
+          pcall(rarely().on_new_field, bucket_key, field)
+        end
+      end
+    end
   end
   if ARGV[11] ~= '' then
-    local expires_at = string.format('%.0f', call('PEXPIRETIME', KEYS[3]))
-    call('SET', KEYS[4], ARGV[11], 'PXAT', expires_at)
+    call('SET', KEYS[4], ARGV[11], 'PXAT', note_expires_at)
   end
-  append_entries()
+  local first_entry = #ARGV - ARGV[7] + 1
+  if first_entry <= #ARGV then
+    for i = first_entry, #ARGV do
+      if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+        call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+        redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
+      end
+    end
+    redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+  end
   if earlier_answer then redis.pcall('DEL', KEYS[5]) end
   return { 'now' }
 end
-return attempt(write, function()
+local is_done, answer = pcall(write)
+if is_done then return answer end
+local function recover()
   call('SET', KEYS[5], 'half', 'PXAT', ARGV[3])
-end)
+end
+local detail = type(answer) == 'table' and answer.err or tostring(answer)
+if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+for _, command in ipairs({ 'del', 'get', 'getrange', 'hincrby', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'set', 'setrange', 'time', 'xadd' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    detail = "NOPERM this user has no permissions to run the '" .. command .. "' command"
+  end
+end
+local _, is_undone = pcall(recover)
+if is_undone == true then return redis.error_reply(detail) end
+return { 'half', detail }

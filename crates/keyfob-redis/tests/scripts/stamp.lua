@@ -5,26 +5,26 @@ local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 local function is_foreign(tag) return tag and tag ~= ARGV[1] end
 local function may_create_lane() return now <= tonumber(ARGV[2]) end
-local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
+local EPOCH_RETENTION = 3600000
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
   call('DEL', KEYS[1])
   call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
-    't', ARGV[1])
+    't', ARGV[1], 'w', string.rep('-', 65))
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
-  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k', 't')
-  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
-  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
-  if is_foreign(lane[5]) then return nil end
-  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
+  local lane = call('HMGET', KEYS[1], 'n', 't', 'r', 'x',
+    'k')
+  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[3])
+  kept_until, min_key_version = tonumber(lane[4] or 0), tonumber(lane[5] or 0)
+  if is_foreign(lane[2]) then return nil end
+  if sequence and not lane[2] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 for _, command in ipairs({ 'del', 'hmget', 'hset', 'pexpireat', 'pttl', 'time' }) do

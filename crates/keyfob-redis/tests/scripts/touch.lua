@@ -9,38 +9,35 @@ local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
 end
 local function epoch_fields(record)
-  local flags = byte(record, 2)
-  local at = 52
-  if flags % 2 == 1 then at = at + 4 end
-  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
-  local fields = {}
-  for i = 1, count do
-    local after = at + 8
-    fields[i] = sub(record, at, after - 1)
-    at = after
+  local flags, fields = byte(record, 2), {}
+  local body_at = 52 + flags % 2 * 4
+  for i = 1, floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16) do
+    local after = body_at + 8
+    fields[i] = sub(record, body_at, after - 1)
+    body_at = after
   end
-  return fields, at
+  return fields, body_at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+  local epochs = call('HMGET', KEYS[1], 't', 'b', 'n', '*',
     unpack(fields))
+  return epochs
 end
-local function is_overtaken(stamp, epochs)
+local function judge(stamp, epochs)
+  local overtaken_below, first_stamp, last_stamp = 0, 1, 0
   for i = 4, #epochs do
     local epoch = epochs[i]
-    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
+    if epoch then overtaken_below = math.max(overtaken_below, (unpack_bytes('>I8', epoch, 1))) end
   end
-  return false
-end
-local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[2], epochs[3]
-  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  if (not epochs[1] or epochs[1] == ARGV[1]) and epochs[2] and epochs[3] then
+    first_stamp, last_stamp = tonumber(epochs[2]), tonumber(epochs[3])
+  end
+  return stamp < overtaken_below, first_stamp <= stamp and stamp <= last_stamp
 end
 local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
-  local stamp = (unpack_bytes('>I8', header, 7))
-  epochs = epochs or read_epochs((epoch_fields(header)))
-  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+  local is_overtaken, is_in_sequence = judge((unpack_bytes('>I8', header, 7)), epochs or read_epochs((epoch_fields(header))))
+  return not is_overtaken and is_in_sequence
 end
 local function on_new_field(bucket_key, field, id)
   local bucket = sub(bucket_key, -6)

@@ -4,10 +4,9 @@
 -- nothing. PEXPIREAT with GT never sets a first expiry. XADD with NOMKSTREAM tells whether there was no
 -- stream before, which then needs a first expiry. After the last entry nothing can fail, so an operation
 -- that failed has no entry and can be repeated.
-local function append_entries()
-  local count = tonumber(@arg.entry_count@)
-  if count == 0 then return end
-  for i = #ARGV - count + 1, #ARGV do
+local first_entry = #ARGV - @arg.entry_count@ + 1
+if first_entry <= #ARGV then
+  for i = first_entry, #ARGV do
     if not call('XADD', @key.stream@, 'NOMKSTREAM', 'MAXLEN', '~', @arg.entry_cap@, '*', 'e', ARGV[i]) then
       call('XADD', @key.stream@, 'MAXLEN', '~', @arg.entry_cap@, '*', 'e', ARGV[i])
       redis.pcall('PEXPIREAT', @key.stream@, @arg.stream_expires_at@)

@@ -10,22 +10,11 @@ end
 -- Returns the epoch fields of a record in the order of the header (subject, client, ancestors), and the
 -- position where the body begins.
 local function epoch_fields(record)
-  local flags = @header[record].flags@
-  local at = @header.uses_left.first@
-  if @flags[flags].counts_uses@ == 1 then at = at + @header.uses_left.size@ end
-  local count = @flags[flags].has_subject@ + @flags[flags].has_client@ + @flags[flags].ancestors@
-  local fields = {}
-  for i = 1, count do
-    local after = at + @EPOCH_FIELD_BYTES@
-    fields[i] = sub(record, at, after - 1)
-    at = after
-  end
-  return fields, at
+  @include header_fields@
+  return fields, body_at
 end
 
--- Reads the tag of the lane's namespace, the lane's birth, its sequence, the epoch of everything, then the
--- epochs of the fields.
 local function read_epochs(fields)
-  return call('HMGET', @key.lane@, @lane.namespace@, @lane.birth@, @lane.sequence@, @lane.everything@,
-    unpack(fields))
+  @include lane_epochs@
+  return epochs
 end

@@ -1,6 +1,4 @@
 -- Notifies every node of a change by the name of a key that exists only within this script; see
 -- `feed/mod.rs`. A script that changed nothing does not signal.
-local function signal()
-  call('SET', @key.signal@, '')
-  call('DEL', @key.signal@)
-end
+call('SET', @key.signal@, '')
+call('DEL', @key.signal@)
