@@ -35,7 +35,12 @@ export async function walk({ site, browser }) {
   await press("g");
   await press("t");
   await page.getByRole("heading", { name: "Tokens" }).waitFor();
+  // From a page without a filter, the key leads to the one of the list.
+  await press("g");
+  await press("c");
+  await page.getByRole("heading", { name: "Clients" }).waitFor();
   await press("/");
+  await page.waitForFunction(() => document.activeElement?.id === "filter");
   await page.keyboard.type(`subject:${subject} `);
   await press("Enter");
   await page.waitForURL(/filter=subject/);

@@ -11,7 +11,7 @@ use crate::widget::{owner, text, time, token};
 pub(super) fn table(rows: impl Iterator<Item = Markup>, id: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Events" {
-            table {
+            table.events {
                 thead { tr {
                     th scope="col" { "When" }
                     th scope="col" { "What" }

@@ -139,3 +139,41 @@ pub(crate) fn address_of_token(id: TokenId, issued_at: Timestamp) -> String {
     let id = id.to_string();
     crate::fields::link(PATH, &[("token", &id), ("after", &from)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    fn shown(next: Option<&str>, kind: &str, from: &str) -> String {
+        let wanted = Wanted { kind: kind.to_owned(), token: None, from: Some(from.to_owned()) };
+        let found = Found {
+            events: Vec::new(),
+            next: next.map(str::to_owned),
+            searched_to: Some(Timestamp::from_millis(NOW.as_millis() - 600_000)),
+            trimmed: false,
+        };
+        show(&found, &wanted, NOW).into_string()
+    }
+
+    #[test]
+    fn a_part_that_was_searched_is_not_called_all() {
+        let part = shown(Some("c1"), "keyfob.token.issued", "start");
+        for text in ["None found yet", "not all that is stored", "10 min ago", "Search on"] {
+            assert!(part.contains(text), "{text} in {part}");
+        }
+        assert!(part.contains("after=c1&amp;from=start"), "{part}");
+        assert!(!part.contains("are stored"), "{part}");
+    }
+
+    #[test]
+    fn only_at_the_end_there_are_none() {
+        assert!(shown(None, "keyfob.token.issued", "start").contains("No such events are stored."));
+        assert!(shown(None, "", "start").contains("keyfob issue"));
+        // What is older was not searched.
+        let later = shown(None, "", "2026-11-18T10:00:00Z");
+        assert!(later.contains("No events are stored from "), "{later}");
+        assert!(!later.contains("keyfob issue"), "{later}");
+    }
+}

@@ -20,7 +20,7 @@ pub(crate) fn findings(report: &DoctorBody, now: Timestamp) -> Markup {
             p {
                 @if report.ok { span.state data-state="active" { "● healthy" } }
                 @else { span.state data-state="revoked" { "✕ a fault" } }
-                " Store: " (text::bdi(&report.store))
+                " · Store: " (text::bdi(&report.store))
                 span.quiet { " · clocks differ by " (skew) " ms" }
                 @if let Some(bound) = report.max_staleness_ms {
                     span.quiet { " · max staleness " (bound) " ms" }

@@ -210,7 +210,7 @@ fn form(count: &Count, target: &Target, typed: &Typed) -> Markup {
 /// The field for how fast a run may be. Few tokens are revoked before anybody would notice a limit.
 fn speed_limit() -> Markup {
     html! {
-        details.field {
+        details.optional {
             summary { "Speed limit (optional)" }
             div.field {
                 label for="throttle" { "At most, in a second" }

@@ -88,7 +88,7 @@ fn navigation(here: Option<Section>, viewer: &Viewer) -> Markup {
             ul {
                 @for section in sections(viewer) {
                     li {
-                        a href=(section.path()) data-go=(section.key())
+                        a href=(section.path()) data-go=(section.key()) data-name=(section.name())
                             aria-current=[(here == Some(section)).then_some("page")] { (section.name()) }
                     }
                 }

@@ -31,16 +31,17 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{alert, facts, text, time, token, words};
+use crate::widget::{alert, facts, staleness, text, time, token, words};
 
 /// Shows a token. What may take long is sent after the rest.
 pub(crate) async fn show(visit: Visit) -> Answer {
     let id: TokenId = visit.named("id")?;
     let token = visit.api.get(id).await?;
     let history = visit.api.history(id).await?;
+    let done = done(&visit).await;
     let body = html! {
         (heading(&token))
-        (done(&visit))
+        (done)
         (actions(&visit, &token))
         div.split {
             section.card aria-labelledby="what" {
@@ -78,15 +79,18 @@ pub(crate) async fn show(visit: Visit) -> Answer {
 }
 
 /// Says what was just done.
-fn done(visit: &Visit) -> Markup {
+async fn done(visit: &Visit) -> Markup {
     let what = match visit.query.text("done") {
         Some("revoked") => {
-            "Revoked, with all that descends from it. Every server refuses it within its max staleness."
+            let bound = staleness::named(visit.max_staleness().await);
+            format!(
+                "Revoked, with all that descends from it. Every server refuses it at the latest {bound} later."
+            )
         }
         Some("revoked-before") => {
-            "It was revoked before. The first revocation stays, with its reason."
+            "It was revoked before. The first revocation stays, with its reason.".to_owned()
         }
-        Some("changed") => "The change is stored.",
+        Some("changed") => "The change is stored.".to_owned(),
         _ => return html! {},
     };
     html! { p.done role="status" { span aria-hidden="true" { "✓ " } (what) } }
