@@ -52,8 +52,8 @@ impl CacheConfig {
         self.max_staleness
     }
 
-    /// Returns the maximum memory of the cache in bytes: half a mebibyte, about 180 for each token, and up
-    /// to 128 more for each token that is larger than usual.
+    /// Returns the maximum memory of the cache in bytes: half a mebibyte, about 155 for each token,
+    /// and up to 128 more for each token that is larger than usual.
     pub const fn max_bytes(&self) -> u64 {
         FIXED_BYTES
             + PAGE

@@ -38,13 +38,16 @@ use layout::CONTENT;
 use overflow::Overflow;
 use table::{Content, Priority, Slot, Table};
 
-/// The layout of an entry's content: 16 bytes of the digest, then these words, then the token.
+/// The layout of an entry's content: 16 bytes of the digest, then these words, then the token. If a
+/// token is too large for its entry, the last word says where the rest of it is.
 const END_AND_LENGTH: usize = 2;
 const TICKET: usize = 3;
-const TAIL: usize = 4;
-const TOKEN: usize = 5;
-/// How many words of a token are in its entry.
+const TOKEN: usize = 4;
+const TAIL: usize = CONTENT - 1;
+/// How many words of a token fit into an entry.
 const INLINE: usize = CONTENT - TOKEN;
+/// How many words of a larger token are in its entry.
+const INLINE_OF_LARGER: usize = INLINE - 1;
 /// How many words hold a usual token. To clear a buffer for the longest token takes half as long as a
 /// digest.
 const USUAL_WORDS: usize = 32;
@@ -136,7 +139,7 @@ impl Cache {
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
     ) -> Result<Found<R, C>, ParseBearerError> {
         let mut content = [0; CONTENT];
-        let Some(slot) = self.table.read(bearer.id_digits().words(), &mut content) else {
+        let Some(slot) = self.table.read(fingerprint(bearer.id_digits()), &mut content) else {
             let id = bearer.id()?;
             let is_unknown = self.unknown.has(id, now) && self.watcher.is_trusted(id.lane());
             return Ok(if is_unknown { Found::Unknown } else { Found::Nothing(context) });
@@ -177,9 +180,9 @@ impl Cache {
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
     ) -> Found<R, C> {
         let mut words = [0; WORDS];
-        let (inline, tail) = words.split_at_mut(INLINE);
-        inline.copy_from_slice(&content[TOKEN..]);
-        let tail = tail.get_mut(..length.div_ceil(8) - INLINE);
+        let (inline, tail) = words.split_at_mut(INLINE_OF_LARGER);
+        inline.copy_from_slice(&content[TOKEN..TAIL]);
+        let tail = tail.get_mut(..length.div_ceil(8) - INLINE_OF_LARGER);
         if !tail.is_some_and(|tail| self.overflow.read(content[TAIL], tail)) {
             return Found::Nothing(context);
         }
@@ -199,7 +202,8 @@ impl Cache {
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
     ) -> Found<R, C> {
         let Entry { content, slot, token } = *entry;
-        let mut token = ActiveToken::over(bearer.id_digits(), token);
+        let end = Timestamp::from_millis(end_and_length(content).0);
+        let mut token = ActiveToken::over(bearer.id_digits(), end, token);
         let half = bearer.half_digest();
         let [first, second] = digest_words(half);
         // In constant time: the comparison covers all bytes before it decides.
@@ -232,20 +236,23 @@ impl Cache {
         if bytes.len() > 8 * MAX_WORDS || !self.watcher.is_current(id.lane(), load_version, []) {
             return;
         }
-        let mut words = [0u64; MAX_WORDS];
-        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        let (inline, tail) = words.split_at(INLINE);
-        let tail = tail.get(..bytes.len().div_ceil(8).saturating_sub(INLINE)).unwrap_or_default();
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = if tail.is_empty() { Some(0) } else { self.overflow.write(tail) };
-        let Some(place) = place else { return };
         let mut content = [0; CONTENT];
         content[..2].copy_from_slice(&digest_words(digest.half()));
         content[END_AND_LENGTH] = end.as_millis() << 16 | bytes.len() as u64;
         content[TICKET] = load_version.number();
-        content[TAIL] = place;
-        content[TOKEN..].copy_from_slice(inline);
-        let key = IdDigits::write(id, &mut [0; ID_DIGITS]).words();
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.len() <= 8 * INLINE {
+            put_words(&mut content[TOKEN..], bytes);
+        } else {
+            let (inline, rest) = bytes.split_at(8 * INLINE_OF_LARGER);
+            put_words(&mut content[TOKEN..TAIL], inline);
+            let mut tail = [0; MAX_WORDS - INLINE_OF_LARGER];
+            let tail = &mut tail[..rest.len().div_ceil(8)];
+            put_words(tail, rest);
+            let Some(place) = self.overflow.write(tail) else { return };
+            content[TAIL] = place;
+        }
+        let key = fingerprint(IdDigits::write(id, &mut [0; ID_DIGITS]));
         let mark = note_at.as_millis() << 1;
         let gone =
             self.table.write(key, &content, mark, |old, mark| self.priority(old, mark, *now));
@@ -314,18 +321,38 @@ impl Use<'_> {
     }
 }
 
-/// Encodes a token for the cache, with the slots that invalidate it and what is known of its other
-/// secret.
-pub(crate) fn bytes_of(token: &Token, epochs: &Epochs, other: Other) -> Vec<u8> {
+/// Encodes a token for an entry that ends at `end`, with the slots that invalidate it and what is
+/// known of its other secret.
+pub(crate) fn bytes_of(token: &Token, end: Timestamp, epochs: &Epochs, other: Other) -> Vec<u8> {
     let fields = epochs.fields().filter_map(|(_, field)| field).map(InvalidationSlot::of_field);
-    let cells: Vec<InvalidationSlot> =
-        std::iter::once(InvalidationSlot::of_record(token.id.local())).chain(fields).collect();
-    active::write(token, &cells, other)
+    let record = InvalidationSlot::of_record(token.id.local());
+    active::write(token, end, std::iter::once(record).chain(fields), other)
+}
+
+/// The key of an id in the table.
+///
+/// The digest proves the id too, so this only has to tell the ids of cached tokens apart. Two of a
+/// million have the same with a probability of 1 to 37 million. Then one of them is refused while
+/// the other is cached; no wrong one is accepted.
+#[inline]
+fn fingerprint(digits: IdDigits<'_>) -> u64 {
+    let folded = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        product as u64 ^ (product >> 64) as u64
+    };
+    let [first, second, third] = digits.words();
+    let random = folded(first ^ 0x9E37_79B9_7F4A_7C15, second ^ 0xD6E8_FEB8_6659_FD93);
+    folded(random ^ third, 0xA076_1D64_78BD_642F)
 }
 
 /// Half of a digest: 128 bits are enough that no other secret of the same id can be found.
 fn digest_words([a, b, c, d]: [u32; 4]) -> [u64; 2] {
     [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)]
+}
+
+/// Writes bytes into words that have room for them.
+fn put_words(words: &mut [u64], bytes: &[u8]) {
+    bytemuck::cast_slice_mut(words)[..bytes.len()].copy_from_slice(bytes);
 }
 
 fn end_and_length(content: &Content) -> (u64, usize) {

@@ -12,13 +12,13 @@ use super::atomic::{AtomicU64, Ordering, fence, zeroed};
 use super::layout::{CONTENT, WAYS};
 
 /// Before the content come the sequence, the mark and the key.
-const HEAD: usize = 5;
+const HEAD: usize = 3;
 const WORDS: usize = HEAD + CONTENT;
 
 /// The content of an entry.
 pub(crate) type Content = [u64; CONTENT];
-/// A key. All of it is compared.
-pub(crate) type Key = [u64; 3];
+/// A key: all bits are used, and two keys that differ are two entries.
+pub(crate) type Key = u64;
 
 /// The table.
 #[derive(Debug)]
@@ -104,16 +104,21 @@ impl Table {
     /// Copies the content of a key.
     #[inline]
     pub(crate) fn read(&self, key: Key, content: &mut Content) -> Option<Slot<'_>> {
-        let places = self.places(key);
-        for set in [places.first, places.second] {
-            let mut matching = matches(self.tags.get(set)?.load(Ordering::Relaxed), places.tag);
-            while matching != 0 {
-                let slot = self.slot(set, matching.trailing_zeros() as usize / 8)?;
-                if slot.copy(key, content) {
-                    return Some(slot);
-                }
-                matching &= matching - 1;
+        let Places { first, second, tag } = self.places(key);
+        let matching = |set: usize| {
+            self.tags.get(set).map_or(0, |tags| matches(tags.load(Ordering::Relaxed), tag))
+        };
+        // Which of the two sets has the key cannot be predicted. So both are compared, and the set
+        // is then chosen without a branch.
+        let mut either = matching(first) | matching(second) >> 1;
+        while either != 0 {
+            let bit = either.trailing_zeros() as usize;
+            let set = if bit % 8 == 7 { first } else { second };
+            let slot = self.slot(set, bit / 8)?;
+            if slot.copy(key, content) {
+                return Some(slot);
             }
+            either &= either - 1;
         }
         None
     }
@@ -150,7 +155,8 @@ impl Table {
         // A reader that sees one of the words below also sees the odd sequence above.
         fence(Ordering::Release);
         slot.0[1].store(mark, Ordering::Relaxed);
-        for (word, value) in slot.0[2..].iter().zip(key.iter().chain(content)) {
+        slot.0[2].store(key, Ordering::Relaxed);
+        for (word, value) in slot.0[HEAD..].iter().zip(content) {
             word.store(*value, Ordering::Relaxed);
         }
         slot.0[0].store((sequence | 1) + 1, Ordering::Release);
@@ -214,13 +220,10 @@ impl Table {
     }
 
     fn places(&self, key: Key) -> Places {
-        let product = u128::from(key[0] ^ 0x9E37_79B9_7F4A_7C15)
-            * u128::from(key[1] ^ key[2].rotate_left(29) ^ 0xD6E8_FEB8_6659_FD93);
-        let mixed = (product as u64) ^ (product >> 64) as u64;
         let set = |bits: u64| (((bits & 0xffff_ffff) * self.sets as u64) >> 32) as usize;
-        let tag = (product >> 56) as u8;
-        // No entry has the tag of a free one.
-        Places { first: set(mixed), second: set(mixed >> 32), tag: tag.max(1) }
+        // The sets depend on the highest bits of each half, and the tag on the lowest. No entry has
+        // the tag of a free one.
+        Places { first: set(key), second: set(key >> 32), tag: (key as u8).max(1) }
     }
 
     fn slot(&self, set: usize, way: usize) -> Option<Slot<'_>> {
@@ -272,7 +275,7 @@ impl Slot<'_> {
     }
 
     fn key(self) -> Key {
-        [2, 3, 4].map(|word: usize| self.0[word].load(Ordering::Relaxed))
+        self.0[2].load(Ordering::Relaxed)
     }
 
     fn content(self) -> Content {

@@ -40,8 +40,8 @@ impl Bench {
         (token.id, token.kind) = (bearer.id(), bearer.kind());
         // The token must fit into its entry.
         (token.metadata, token.claims) = Default::default();
-        let (bytes, digest) = (&bytes_of(&token, epochs, Other::None), &bearer.digest());
         let end = NOW + Ttl::from_mins(5);
+        let (bytes, digest) = (&bytes_of(&token, end, epochs, Other::None), &bearer.digest());
         self.cache.keep(
             load_version,
             bearer.id(),

@@ -33,10 +33,10 @@ use overflow::Overflow;
 use table::{Priority, Table};
 use trust::Trust;
 
-const A: [u64; 3] = [1, 1, 1];
-const B: [u64; 3] = [2, 2, 2];
+const A: u64 = 1;
+const B: u64 = 2;
 
-fn write(slots: &Table, key: [u64; 3], value: u64) {
+fn write(slots: &Table, key: u64, value: u64) {
     slots.write(key, &[value; CONTENT], 0, |_, _| Priority::Dead);
 }
 

@@ -4,13 +4,21 @@
 //! reads are at the front, and rarely used fields are decoded on demand.
 //!
 //! ```text
-//! kind, flags │ lane │ cells │ issued  expires  used │ subject client issuer device │ audiences scopes │ claims │ rest
-//!      1        2      1+2n B    6        6       6     length and text each            count, then each  JSON     CBOR
+//! head │ cells │ [issued] [expires] [used] │ subject client [issuer] [device]
+//!   4    2n B      6        6         6      length and text each
+//!
+//! │ audiences scopes │ [claims] │ rest
+//!   count, then each    JSON      CBOR
 //! ```
+//!
+//! Flags in the head say whether a token has what is in brackets. The shorter the bytes, the more
+//! tokens fit into the entry that a look-up reads anyway.
 
 mod layout;
 mod rest;
 mod write;
+
+use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
@@ -25,7 +33,10 @@ use keyfob_core::token::{
 };
 use keyfob_core::validation::TokenAttributes;
 use keyfob_store::{InvalidationSlot, StoreError};
-use layout::{BY_OLDER, FIXED, KIND, LONG, ROOT, TWO_SECRETS};
+use layout::{
+    BY_OLDER, CELLS, CLAIMS, DEVICE, HEAD, ISSUER, KIND, LANE, LONG, MAX_CELLS, MAX_LANE, MILLIS,
+    OWN_EXPIRY, OWN_ISSUE, ROOT, TIME, TWO_SECRETS, USED,
+};
 use rest::{Older, Rest};
 pub(crate) use write::{Other, write};
 
@@ -36,8 +47,9 @@ pub(crate) use write::{Other, write};
 #[derive(Clone, Copy)]
 pub struct ActiveToken<'a> {
     digits: IdDigits<'a>,
-    flags: u8,
-    lane: u16,
+    head: u32,
+    /// When the entry ends.
+    end: Timestamp,
     cells: &'a [u8],
     /// The bytes from the times on.
     fields: &'a [u8],
@@ -99,15 +111,15 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> ActiveToken<'a> {
-    /// Reads a token with these digits of its id from bytes that [`write`] wrote.
+    /// Reads a token with these digits of its id from bytes that [`write`] wrote for an entry with
+    /// this end.
     #[inline]
-    pub fn over(digits: IdDigits<'a>, bytes: &'a [u8]) -> Self {
-        let [flags, low, high, cells, fields @ ..] = bytes else {
-            return Self { digits, flags: 0, lane: u16::MAX, cells: &[], fields: &[] };
-        };
-        let (cells, fields) =
-            fields.split_at_checked(2 * usize::from(*cells)).unwrap_or((fields, &[]));
-        Self { digits, flags: *flags, lane: u16::from_le_bytes([*low, *high]), cells, fields }
+    pub fn over(digits: IdDigits<'a>, end: Timestamp, bytes: &'a [u8]) -> Self {
+        let (head, fields) = bytes.split_first_chunk::<HEAD>().unwrap_or((&[0; HEAD], &[]));
+        let head = u32::from_le_bytes(*head);
+        let cells = 2 * ((head >> CELLS) as usize & MAX_CELLS);
+        let (cells, fields) = fields.split_at_checked(cells).unwrap_or((fields, &[]));
+        Self { digits, head, end, cells, fields }
     }
 
     /// Returns the slots of the fields whose epochs can revoke the token.
@@ -125,45 +137,49 @@ impl<'a> ActiveToken<'a> {
 
     #[inline]
     pub(crate) fn lane(&self) -> Lane {
-        Lane::new(self.lane)
+        Lane::new((self.head >> LANE & MAX_LANE) as u16)
     }
 
     /// Returns the kind of the token.
     pub fn kind(&self) -> Kind {
-        Kind::ALL[usize::from(self.flags & KIND)]
+        Kind::ALL[(self.head & KIND) as usize]
     }
 
     /// Returns when it was issued.
     pub fn issued_at(&self) -> Timestamp {
-        Fields(self.fields).time().unwrap_or_default()
+        if self.has(OWN_ISSUE) {
+            return self.times(0).time().unwrap_or_default();
+        }
+        let millis = u64::from(self.head >> MILLIS);
+        Timestamp::from_millis(self.id().drawn_at().as_millis() + millis)
     }
 
     /// Returns when it ends; `None` is never.
     pub fn expires_at(&self) -> Option<Timestamp> {
-        Fields(self.fields.get(6..).unwrap_or_default()).time()
+        if self.has(OWN_EXPIRY) { self.times(OWN_ISSUE).time() } else { Some(self.end) }
     }
 
     /// Returns when it was last used, as far as this node knows.
     pub fn last_used(&self) -> Option<Timestamp> {
-        Fields(self.fields.get(12..).unwrap_or_default()).time()
+        if self.has(USED) { self.times(OWN_ISSUE | OWN_EXPIRY).time() } else { None }
     }
 
     /// Returns whether it was found by the older of two secrets; see [`SecretUsed`].
     pub fn is_by_older_secret(&self) -> bool {
-        self.flags & BY_OLDER != 0
+        self.has(BY_OLDER)
     }
 
     /// Returns what a secret other than the cached one proves, by the first half of its digest: nothing; the
     /// token, as found by that secret; or that only the store can tell.
     pub fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
-        if self.flags & TWO_SECRETS == 0 {
+        if !self.has(TWO_SECRETS) {
             return ByOther::Unproven;
         }
         match self.rest().ok().and_then(|rest| rest.older) {
             Some(Older { half: Some(older), until }) => {
                 let differs = older.iter().zip(half).fold(0, |any, (a, b)| any | (a ^ b));
                 if differs == 0 && now < until {
-                    ByOther::Proven(Self { flags: self.flags | BY_OLDER, ..*self })
+                    ByOther::Proven(Self { head: self.head | BY_OLDER, ..*self })
                 } else {
                     ByOther::Unproven
                 }
@@ -173,12 +189,32 @@ impl<'a> ActiveToken<'a> {
         }
     }
 
+    fn has(&self, flag: u32) -> bool {
+        self.head & flag != 0
+    }
+
+    /// Returns the fields after the times of these flags.
+    fn times(&self, before: u32) -> Fields<'a> {
+        let length = TIME * (self.head & before).count_ones() as usize;
+        Fields(self.fields.get(length..).unwrap_or_default())
+    }
+
     fn texts(&self) -> Fields<'a> {
-        Fields(self.fields.get(FIXED..).unwrap_or_default())
+        self.times(OWN_ISSUE | OWN_EXPIRY | USED)
     }
 
     fn text(&self, place: usize) -> Option<&'a str> {
         Some(self.texts().skip(place).text()).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the fields from the audiences on.
+    fn lists(&self) -> Fields<'a> {
+        self.texts().skip(2 + usize::from(self.has(ISSUER)) + usize::from(self.has(DEVICE)))
+    }
+
+    /// Returns the fields after the scopes.
+    fn after_lists(&self) -> Fields<'a> {
+        self.lists().skip_list().skip_list()
     }
 
     /// Returns the subject.
@@ -193,30 +229,27 @@ impl<'a> ActiveToken<'a> {
 
     /// Returns the issuer.
     pub fn issuer(&self) -> Option<&'a str> {
-        self.text(2)
+        self.has(ISSUER).then(|| self.text(2)).flatten()
     }
 
     /// Returns the device that it was issued to.
     pub fn device(&self) -> Option<&'a str> {
-        self.text(3)
+        self.has(DEVICE).then(|| self.text(2 + usize::from(self.has(ISSUER)))).flatten()
     }
 
     /// Returns the audiences, in order.
     pub fn audiences(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        each(self.texts().skip(4)).map(as_text)
+        each(self.lists()).map(as_text)
     }
 
     /// Returns the scopes, in order.
     pub fn scopes(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        each(self.texts().skip(4).skip_list()).map(as_text)
+        each(self.lists().skip_list()).map(as_text)
     }
 
     /// Returns the application's own claims as one JSON object.
     pub fn claims_json(&self) -> &'a str {
-        match self.texts().skip(4).skip_list().skip_list().text() {
-            "" => "{}",
-            json => json,
-        }
+        if self.has(CLAIMS) { self.after_lists().text() } else { "{}" }
     }
 
     /// Returns the application's own claims as a `T`, which may borrow from them. Allocates what `T` does.
@@ -228,8 +261,8 @@ impl<'a> ActiveToken<'a> {
     }
 
     /// Decodes the rarely used fields.
-    fn rest(&self) -> Result<Rest, StoreError> {
-        match self.texts().skip(4).skip_list().skip_list().skip(1).0 {
+    fn rest(&self) -> Result<Rest<'static>, StoreError> {
+        match self.after_lists().skip(usize::from(self.has(CLAIMS))).0 {
             [] => Ok(Rest::default()),
             bytes => minicbor::decode(bytes).map_err(|error| self.damaged(error)),
         }
@@ -250,7 +283,7 @@ impl<'a> ActiveToken<'a> {
     /// # Errors
     /// When they cannot be read.
     pub fn registered_claims(&self) -> Result<RegisteredClaims, StoreError> {
-        Ok(self.rest()?.registered.unwrap_or_default())
+        Ok(owned(self.rest()?.registered))
     }
 
     /// Returns the whole token, as [`TokenManager::validate`](crate::TokenManager::validate) does.
@@ -260,9 +293,9 @@ impl<'a> ActiveToken<'a> {
     pub fn to_token(&self) -> Result<Token, StoreError> {
         let rest = self.rest()?;
         let invalid = |invalid: InvalidValue| self.damaged(invalid);
-        let is_root = self.flags & ROOT != 0;
+        let is_root = self.has(ROOT);
         let root = is_root.then(|| FamilyId::from_root(self.id()));
-        let mut device = rest.device.unwrap_or_default();
+        let mut device = owned(rest.device);
         device.id = optional(self.device()).map_err(invalid)?;
         let generation = Generation::new(rest.generation.unwrap_or_default()).unwrap_or_default();
         let mut token = Token::new(self.id(), self.kind(), self.issued_at());
@@ -278,8 +311,7 @@ impl<'a> ActiveToken<'a> {
         token.uses_left = rest.uses_left;
         token.last_used = self.last_used();
         token.family = rest.family.or(root);
-        token.ancestors =
-            if is_root { vec![self.id()] } else { rest.ancestors.unwrap_or_default() };
+        token.ancestors = if is_root { vec![self.id()] } else { owned(rest.ancestors) };
         token.generation = generation;
         token.rotated_at = rest.rotated_at;
         token.secret = match rest.older {
@@ -288,12 +320,12 @@ impl<'a> ActiveToken<'a> {
         };
         token.older_secret_until = rest.older.map(|older| older.until);
         token.metadata.device = device;
-        token.metadata.app = rest.app;
-        token.metadata.app_version = rest.app_version;
-        token.metadata.labels = rest.labels.unwrap_or_default();
-        token.metadata.tags = rest.tags.unwrap_or_default();
+        token.metadata.app = rest.app.map(Cow::into_owned);
+        token.metadata.app_version = rest.app_version.map(Cow::into_owned);
+        token.metadata.labels = owned(rest.labels);
+        token.metadata.tags = owned(rest.tags);
         token.claims = Claims {
-            registered: rest.registered.unwrap_or_default(),
+            registered: owned(rest.registered),
             private: PrivateClaims::from_stored_json(self.claims_json()).map_err(invalid)?,
         };
         Ok(token)
@@ -314,17 +346,17 @@ impl TokenAttributes for ActiveToken<'_> {
     }
 
     fn has_issuer(&self, accepted: &[Issuer]) -> bool {
-        let issuer = self.texts().skip(2).bytes();
-        accepted.iter().any(|known| known.as_str().as_bytes() == issuer)
+        let issuer = self.has(ISSUER).then(|| self.texts().skip(2).bytes());
+        accepted.iter().any(|known| Some(known.as_str().as_bytes()) == issuer)
     }
 
     fn has_audience(&self, wanted: &NameSet<Audience>) -> bool {
         let is_wanted = |audience| wanted.iter().any(|known| known.as_str().as_bytes() == audience);
-        each(self.texts().skip(4)).any(is_wanted)
+        each(self.lists()).any(is_wanted)
     }
 
     fn has_scope(&self, scope: &Scope) -> bool {
-        each(self.texts().skip(4).skip_list()).any(|known| known == scope.as_str().as_bytes())
+        each(self.lists().skip_list()).any(|known| known == scope.as_str().as_bytes())
     }
 
     fn has_claim(&self, name: &ClaimName) -> bool {
@@ -344,6 +376,14 @@ impl TokenAttributes for ActiveToken<'_> {
 fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
     let count = fields.length();
     (0..count).map(move |_| fields.bytes())
+}
+
+/// Returns a field of [`Rest`], or its default.
+fn owned<T>(value: Option<Cow<'_, T>>) -> T::Owned
+where
+    T: ToOwned<Owned: Default> + ?Sized,
+{
+    value.map(Cow::into_owned).unwrap_or_default()
 }
 
 fn as_text(bytes: &[u8]) -> &str {

@@ -1,5 +1,7 @@
 //! The rarely used fields of an active token.
 
+use std::borrow::Cow;
+
 use minicbor::{Decode, Encode};
 
 use keyfob_core::id::{FamilyId, TokenId};
@@ -11,7 +13,7 @@ use keyfob_core::token::{Device, RegisteredClaims, SecretUsed, Token};
 /// A map, so that an absent field takes no space. It never leaves the process.
 #[derive(PartialEq, Debug, Default, Encode, Decode)]
 #[cbor(map)]
-pub(super) struct Rest {
+pub(super) struct Rest<'a> {
     #[n(0)]
     pub(super) not_before: Option<Timestamp>,
     #[n(1)]
@@ -23,22 +25,22 @@ pub(super) struct Rest {
     #[n(4)]
     pub(super) family: Option<FamilyId>,
     #[n(5)]
-    pub(super) ancestors: Option<Vec<TokenId>>,
+    pub(super) ancestors: Option<Cow<'a, [TokenId]>>,
     #[n(6)]
     pub(super) generation: Option<u32>,
     /// Without its id, which is used often.
     #[n(7)]
-    pub(super) device: Option<Device>,
+    pub(super) device: Option<Cow<'a, Device>>,
     #[n(8)]
-    pub(super) app: Option<AppId>,
+    pub(super) app: Option<Cow<'a, AppId>>,
     #[n(9)]
-    pub(super) app_version: Option<Version>,
+    pub(super) app_version: Option<Cow<'a, Version>>,
     #[n(10)]
-    pub(super) labels: Option<Labels>,
+    pub(super) labels: Option<Cow<'a, Labels>>,
     #[n(11)]
-    pub(super) tags: Option<NameSet<Tag>>,
+    pub(super) tags: Option<Cow<'a, NameSet<Tag>>>,
     #[n(12)]
-    pub(super) registered: Option<RegisteredClaims>,
+    pub(super) registered: Option<Cow<'a, RegisteredClaims>>,
     #[n(13)]
     pub(super) rotated_at: Option<Timestamp>,
     #[n(14)]
@@ -56,25 +58,33 @@ pub(super) struct Older {
     pub(super) until: Timestamp,
 }
 
-impl Rest {
+impl<'a> Rest<'a> {
     /// Returns those of a token. With `is_root`, its family is left out.
-    pub(super) fn of(token: &Token, is_root: bool) -> Self {
-        let mut metadata = token.metadata.clone();
-        metadata.device.id = None;
+    pub(super) fn of(token: &'a Token, is_root: bool) -> Self {
+        let metadata = &token.metadata;
+        let device = match &metadata.device {
+            device if device.id.is_none() => unusual(device),
+            device => {
+                let mut without_id = device.clone();
+                without_id.id = None;
+                Some(Cow::Owned(without_id)).filter(|device| **device != Device::default())
+            }
+        };
         Self {
             not_before: token.not_before,
             idle_timeout: token.idle_timeout,
             absolute_expiry: token.absolute_expiry,
             uses_left: token.uses_left,
             family: token.family.filter(|_| !is_root),
-            ancestors: unusual(if is_root { Vec::new() } else { token.ancestors.clone() }),
-            generation: unusual(token.generation.number()),
-            device: unusual(metadata.device),
-            app: metadata.app,
-            app_version: metadata.app_version,
-            labels: unusual(metadata.labels),
-            tags: unusual(metadata.tags),
-            registered: unusual(token.claims.registered.clone()),
+            ancestors: Some(Cow::Borrowed(token.ancestors.as_slice()))
+                .filter(|ancestors| !is_root && !ancestors.is_empty()),
+            generation: Some(token.generation.number()).filter(|number| *number != 0),
+            device,
+            app: metadata.app.as_ref().map(Cow::Borrowed),
+            app_version: metadata.app_version.as_ref().map(Cow::Borrowed),
+            labels: unusual(&metadata.labels),
+            tags: unusual(&metadata.tags),
+            registered: unusual(&token.claims.registered),
             rotated_at: token.rotated_at,
             older: match token.secret {
                 SecretUsed::Newest => None,
@@ -85,6 +95,6 @@ impl Rest {
 }
 
 /// Returns a value, unless it is the one that most tokens have.
-fn unusual<T: Default + PartialEq>(value: T) -> Option<T> {
-    Some(value).filter(|value| *value != T::default())
+fn unusual<T: Clone + Default + PartialEq>(value: &T) -> Option<Cow<'_, T>> {
+    Some(Cow::Borrowed(value)).filter(|value| **value != T::default())
 }

@@ -8,9 +8,15 @@ use keyfob_core::token::sample;
 use keyfob_store::Epochs;
 
 fn back(token: &Token) -> Token {
-    ActiveToken::over(IdDigits::write(token.id, &mut [0; 22]), &write(token, &[], Other::None))
-        .to_token()
-        .unwrap()
+    // The entry ends when the token expires, or at another time.
+    let ends = [token.expires_at.unwrap_or(Timestamp::MAX), Timestamp::from_millis(7)];
+    let [one, other] = ends.map(|end| {
+        let bytes = write(token, end, std::iter::empty(), Other::None);
+        let digits = &mut [0; 22];
+        ActiveToken::over(IdDigits::write(token.id, digits), end, &bytes).to_token().unwrap()
+    });
+    assert_eq!(one, other);
+    one
 }
 
 #[test]
@@ -41,9 +47,10 @@ fn every_field_of_a_token_reads_back() {
 fn in_place_reads_equal_the_token() {
     let token = sample::token();
     let cells: Vec<InvalidationSlot> = [3, 65_535].map(InvalidationSlot::from_number).into();
-    let bytes = write(&token, &cells, Other::None);
+    let end = Timestamp::from_millis(1_900_000_000_000);
+    let bytes = write(&token, end, cells.iter().copied(), Other::None);
     let mut digits = [0; 22];
-    let active = ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes);
+    let active = ActiveToken::over(IdDigits::write(token.id, &mut digits), end, &bytes);
     assert_eq!(active.cells().collect::<Vec<_>>(), cells);
     assert_eq!(active.subject(), token.subject.as_ref().map(Subject::as_str));
     assert_eq!(active.client(), token.client.as_ref().map(ClientId::as_str));
@@ -66,7 +73,7 @@ fn the_longest_texts_fit() {
 #[test]
 fn there_is_a_cell_for_each_epoch_that_a_token_can_answer_to() {
     // All ancestors, subject and client.
-    assert!(Epochs::MAX_ANCESTORS + 2 < usize::from(u8::MAX));
+    const { assert!(1 + Epochs::MAX_ANCESTORS + 2 <= MAX_CELLS) };
 }
 
 proptest! {
@@ -74,7 +81,7 @@ proptest! {
     fn foreign_bytes_allow_nothing_and_do_no_harm(bytes: Vec<u8>) {
         let mut digits = [0; 22];
         let digits = IdDigits::write(TokenId::from_bytes([1; 16]), &mut digits);
-        let active = ActiveToken::over(digits, &bytes);
+        let active = ActiveToken::over(digits, Timestamp::MAX, &bytes);
         let _read = (active.subject(), active.claims_json(), active.expires_at(), active.kind());
         let _read = (active.scopes().count(), active.audiences().count(), active.cells().count());
         let _read = active.to_token();

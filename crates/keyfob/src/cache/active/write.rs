@@ -1,6 +1,9 @@
 //! Writes the bytes that an [`ActiveToken`](super::ActiveToken) reads.
 
-use super::layout::{BY_OLDER, KIND, LONG, ROOT, TWO_SECRETS};
+use super::layout::{
+    BY_OLDER, CELLS, CLAIMS, DEVICE, HEAD, ISSUER, KIND, LANE, LONG, MAX_CELLS, MILLIS, OWN_EXPIRY,
+    OWN_ISSUE, ROOT, TIME, TWO_SECRETS, USED,
+};
 use super::rest::{Older, Rest};
 use keyfob_core::id::FamilyId;
 use keyfob_core::time::Timestamp;
@@ -20,36 +23,58 @@ pub(crate) enum Other {
     NewestUnused,
 }
 
-/// Encodes a token, with the slots that invalidate it and what is known of its other secret.
-pub(crate) fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> Vec<u8> {
+/// Encodes a token for an entry that ends at `end`, with the slots that invalidate it and what is
+/// known of its other secret.
+pub(crate) fn write(
+    token: &Token,
+    end: Timestamp,
+    cells: impl Iterator<Item = InvalidationSlot>,
+    other: Other,
+) -> Vec<u8> {
     let is_root =
         token.family == Some(FamilyId::from_root(token.id)) && token.ancestors == [token.id];
-    let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u8;
-    let mut bytes = Vec::with_capacity(128);
-    let flag = |is: bool, flag| if is { flag } else { 0 };
-    bytes.push(
-        kind & KIND
-            | flag(is_root, ROOT)
-            | flag(other != Other::None, TWO_SECRETS)
-            | flag(token.secret != SecretUsed::Newest, BY_OLDER),
-    );
-    bytes.extend_from_slice(&token.id.lane().number().to_le_bytes());
-    bytes.push(cells.len() as u8);
-    bytes.extend(cells.iter().flat_map(|cell| cell.number().to_le_bytes()));
-    for time in [Some(token.issued_at), token.expires_at, token.last_used] {
-        let millis = time.map_or(0, Timestamp::as_millis);
-        bytes.extend_from_slice(&millis.to_le_bytes()[..6]);
-    }
+    let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u32;
     let device = token.metadata.device.id.as_ref().map(|id| id.as_str());
+    let claims = Some(token.claims.private.as_json()).filter(|json| *json != "{}");
+    let since_drawn = token.issued_at.as_millis().checked_sub(token.id.drawn_at().as_millis());
+    let since_drawn = since_drawn.filter(|millis| *millis < 16);
+    let has_own_expiry = token.expires_at != Some(end);
+    // Most tokens need no more.
+    let mut bytes = Vec::with_capacity(128);
+    bytes.extend_from_slice(&[0; HEAD]);
+    bytes.extend(cells.take(MAX_CELLS).flat_map(|cell| cell.number().to_le_bytes()));
+    let cells = (bytes.len() - HEAD) as u32 / 2;
+    let flag = |is: bool, flag| if is { flag } else { 0 };
+    let head = kind & KIND
+        | flag(is_root, ROOT)
+        | flag(other != Other::None, TWO_SECRETS)
+        | flag(token.secret != SecretUsed::Newest, BY_OLDER)
+        | flag(token.issuer.is_some(), ISSUER)
+        | flag(device.is_some(), DEVICE)
+        | flag(claims.is_some(), CLAIMS)
+        | flag(token.last_used.is_some(), USED)
+        | flag(has_own_expiry, OWN_EXPIRY)
+        | flag(since_drawn.is_none(), OWN_ISSUE)
+        | cells << CELLS
+        | u32::from(token.id.lane().number()) << LANE
+        | (since_drawn.unwrap_or_default() as u32) << MILLIS;
+    bytes[..HEAD].copy_from_slice(&head.to_le_bytes());
+    if since_drawn.is_none() {
+        put_time(&mut bytes, token.issued_at);
+    }
+    if has_own_expiry {
+        put_time(&mut bytes, token.expires_at.unwrap_or_default());
+    }
+    token.last_used.iter().for_each(|used| put_time(&mut bytes, *used));
     put(&mut bytes, token.subject.as_ref().map(|subject| subject.as_str()));
     put(&mut bytes, token.client.as_ref().map(|client| client.as_str()));
-    put(&mut bytes, token.issuer.as_ref().map(|issuer| issuer.as_str()));
-    put(&mut bytes, device);
+    token.issuer.iter().for_each(|issuer| put(&mut bytes, Some(issuer.as_str())));
+    device.iter().for_each(|device| put(&mut bytes, Some(device)));
     put_length(&mut bytes, token.audiences.len());
     token.audiences.iter().for_each(|audience| put(&mut bytes, Some(audience.as_str())));
     put_length(&mut bytes, token.scopes.len());
     token.scopes.iter().for_each(|scope| put(&mut bytes, Some(scope.as_str())));
-    put(&mut bytes, Some(token.claims.private.as_json()).filter(|json| *json != "{}"));
+    claims.iter().for_each(|claims| put(&mut bytes, Some(claims)));
     let mut rest = Rest::of(token, is_root);
     if let Other::Older { half, until } = other {
         rest.older = Some(Older { half: Some(half), until });
@@ -60,6 +85,10 @@ pub(crate) fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> 
         debug_assert!(encoded.is_ok());
     }
     bytes
+}
+
+fn put_time(bytes: &mut Vec<u8>, time: Timestamp) {
+    bytes.extend_from_slice(&time.as_millis().to_le_bytes()[..TIME]);
 }
 
 fn put(bytes: &mut Vec<u8>, text: Option<&str>) {

@@ -6,7 +6,7 @@ use crate::manager::Inner;
 use keyfob_core::bearer::BearerDigest;
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::{Kind, SecretUsed, Token, TokenState};
-use keyfob_store::{LoadVersion, Loaded};
+use keyfob_store::{Epochs, LoadVersion, Loaded};
 
 /// The secret that a token is cached under.
 pub(super) struct CachedSecret {
@@ -60,7 +60,8 @@ impl Inner {
         let now = self.clock.now();
         // The store counts limited uses, and a refresh token is proven by more than its digest.
         let is_plain = token.uses_left.is_none() && token.kind != Kind::Refresh;
-        if !is_plain || !loaded.is_clear() || token.state(now) != TokenState::Active {
+        let has_cells = loaded.epochs.ancestors.len() <= Epochs::MAX_ANCESTORS;
+        if !is_plain || !has_cells || !loaded.is_clear() || token.state(now) != TokenState::Active {
             return;
         }
         let since = token.idle_since();
@@ -72,7 +73,7 @@ impl Inner {
         let end = ends.into_iter().flatten().min().unwrap_or(Timestamp::MAX);
         // The use that it was loaded for is written if it is due.
         let note_at = self.last_use.next_use_due(token, now);
-        let bytes = &cache::bytes_of(token, &loaded.epochs, secret.other);
+        let bytes = &cache::bytes_of(token, end, &loaded.epochs, secret.other);
         let digest = &secret.digest;
         cache.keep(load_version, token.id, &Keep { bytes, digest, end, note_at, now });
     }

@@ -23,6 +23,7 @@ use attempt::{Attempt, Lookup, RulePhase, ValidToken, read_whole};
 use keyfob_core::bearer::{BearerToken, ID_DIGITS, IdDigits, ParseBearerError, Presented};
 use keyfob_core::event::ObservationKind;
 use keyfob_core::namespace::IdOrigin;
+use keyfob_core::time::Timestamp;
 use keyfob_core::token::Token;
 use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
 use keyfob_metrics::{Tallied, ValidationOutcome};
@@ -110,8 +111,10 @@ impl TokenManager {
         self.decide(presented.into(), chain, |valid| match valid {
             ValidToken::Cached(token) => read(token),
             ValidToken::Loaded(token) => {
-                let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[], Other::None));
-                read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes))
+                let end = token.expires_at.unwrap_or(Timestamp::MAX);
+                let bytes = active::write(&token, end, std::iter::empty(), Other::None);
+                let mut digits = [0; ID_DIGITS];
+                read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), end, &bytes))
             }
         })
     }
