@@ -119,6 +119,41 @@ impl TokenManager {
         })
     }
 
+    /// Validates from the cache alone, without a future. Returns what `read` makes of the token, if
+    /// the cache has it and it meets every demand of `chain`.
+    ///
+    /// `None` is not a refusal: perhaps the cache cannot tell, or `chain` asks for the store, or it
+    /// has rules of the application. [`TokenManager::validate_with`] gives the answer, and counts
+    /// and records what has to be counted. Where most tokens are cached, it saves the cost of a
+    /// future to ask here first:
+    ///
+    /// ```
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain};
+    /// # use keyfob::cache::ActiveToken;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// # let issued = manager.issue(Grant::new(Kind::Access).subject("user123")).await?;
+    /// let chain = ValidationChain::new();
+    /// let is_theirs = |token: &ActiveToken<'_>| token.subject() == Some("user123");
+    /// let is_theirs = match manager.validate_cached(&issued.bearer, &chain, is_theirs) {
+    ///     Some(is_theirs) => is_theirs,
+    ///     None => manager.validate_with(&issued.bearer, &chain, is_theirs).await?,
+    /// };
+    /// assert!(is_theirs);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn validate_cached<'a, R>(
+        &self,
+        presented: impl Into<Presentation<'a>>,
+        chain: &ValidationChain,
+        read: impl FnOnce(&ActiveToken<'_>) -> R,
+    ) -> Option<R> {
+        self.accept_cached(&presented.into(), chain, read)
+    }
+
     /// Validates as [`TokenManager::validate`] does, and demands only that the token is active.
     ///
     /// # Errors

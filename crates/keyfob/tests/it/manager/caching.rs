@@ -97,6 +97,44 @@ async fn the_cache_holds_the_whole_token() {
 }
 
 #[tokio::test]
+async fn the_cache_alone_says_yes_or_nothing() {
+    let nodes = nodes();
+    let issued = nodes.one.issue(session("user123")).await.unwrap();
+    let chain = ValidationChain::new().require_scope("read");
+    let ask = |node: &TokenManager, text: &str, chain: &ValidationChain| {
+        node.validate_cached(text, chain, |token| token.id())
+    };
+    let text = issued.bearer.expose();
+    assert_eq!(ask(&nodes.one, text, &chain), None, "it was not validated yet");
+    let report = || nodes.one.cache_report().unwrap();
+    assert_eq!((report().hits, report().misses), (0, 0), "who asks again counts the miss");
+    nodes.one.validate_active(&issued.bearer).await.unwrap();
+    let (loads, found) = nodes.loads(async { ask(&nodes.one, text, &chain) }).await;
+    assert_eq!((loads, found, report().hits), (0, Some(issued.token.id), 1));
+
+    let unmet = ValidationChain::new().require_scope("admin");
+    let strict = ValidationChain::new().consistency(Consistency::Strong);
+    let with_rule = ValidationChain::new().rule(|_: &keyfob::Token, _| Ok::<(), Denied>(()));
+    let invalid = ValidationChain::new().require_scope("");
+    for (chain, why) in [
+        (unmet, "a demand is not met"),
+        (strict, "the chain asks for the store"),
+        (with_rule, "rules may wait"),
+        (invalid, "the chain is not valid"),
+    ] {
+        assert_eq!(ask(&nodes.one, text, &chain), None, "{why}");
+    }
+    let mut miscopied = text.to_owned();
+    miscopied.replace_range(40..41, if &text[40..41] == "x" { "y" } else { "x" });
+    assert_eq!(ask(&nodes.one, &miscopied, &chain), None, "the check is wrong");
+    assert_eq!(ask(&nodes.one, "fob_at_short", &chain), None);
+    assert_eq!(report().hits, 1);
+
+    nodes.other.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
+    assert_eq!(ask(&nodes.one, text, &chain), None, "another node revoked it");
+}
+
+#[tokio::test]
 async fn every_end_of_a_token_invalidates_all_caches_of_the_process() {
     let nodes = nodes();
     let (subject, client) = (Subject::new("user123").unwrap(), ClientId::new("web").unwrap());
