@@ -34,20 +34,23 @@ mod stores;
 mod target;
 mod validate;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio::runtime::{Builder, Runtime};
 
-use report::{Report, progress};
+use report::{Earlier, Report, progress};
 use size::Size;
 
 const USAGE: &str = "\
 usage: keyfob-bench [validate|stores|sealing|memory|revocation|scale|peers|http ...] [--json] [--quick]
+                    [--against DIR]
 
   without a name every group but http is run, which takes about ten minutes
   http      measures keyfob serve, and installs oidc-provider and OpenBao below target
   --json    prints the results for machines
+  --against compares with the results.json of an earlier run, and says what moved beyond its spread
   --quick   a smoke test of a minute: smaller, its figures are not meaningful";
 
 const GROUPS: [&str; 8] =
@@ -73,10 +76,16 @@ fn run() -> Result<()> {
     {
         return child::play(rest);
     }
-    let (mut as_json, mut size, mut groups) = (false, Size::Full, Vec::new());
-    for arg in &args {
+    let (mut as_json, mut size, mut groups, mut earlier) = (false, Size::Full, Vec::new(), None);
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
         match arg.as_str() {
             "--json" => as_json = true,
+            "--against" => {
+                let folder = rest.next().context("--against needs a folder")?;
+                // Before this run writes its own results, perhaps to the same folder.
+                earlier = Some(Earlier::read(Path::new(folder))?);
+            }
             "--quick" => size = Size::Quick,
             "--help" | "-h" => {
                 progress(USAGE);
@@ -105,7 +114,7 @@ fn run() -> Result<()> {
         report.note(format!("the first answer of a process failed: {error:#}"));
         failed.push("scale");
     }
-    report.publish(as_json, &folder::of_results())?;
+    report.publish(as_json, &folder::of_results(), earlier.as_ref())?;
     if !failed.is_empty() {
         bail!("not everything was measured; see the notes on {}", failed.join(", "));
     }

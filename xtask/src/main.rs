@@ -41,7 +41,7 @@ usage: cargo xtask COMMAND
   interop [NAME ...] run other people's programs against a server; without NAME, all of them
   console [--pictures] [WALK ...]
                      use the console in a browser; without WALK, in every way
-  bench [GROUP ...] [--json] [--quick]
+  bench [GROUP ...] [--json] [--quick] [--against DIR]
                      measure: validate, stores, sealing, memory, revocation, scale, peers, http;
                      without GROUP, all of them except http";
 

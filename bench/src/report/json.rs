@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::compare::Change;
 use super::{Growth, Report};
 use crate::target::{Of, Side};
 
@@ -10,6 +11,9 @@ struct Document<'a> {
     results: Vec<Row<'a>>,
     growth: &'a [Growth],
     notes: &'a [String],
+    /// What differs from the earlier run, if there is one to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'a [Change<'a>]>,
 }
 
 /// One figure. Several may share an id: its verdict is then the worst of theirs.
@@ -30,7 +34,7 @@ struct Row<'a> {
     spread: Option<f64>,
 }
 
-pub(super) fn of(report: &Report) -> serde_json::Result<String> {
+pub(super) fn of(report: &Report, changes: Option<&[Change<'_>]>) -> serde_json::Result<String> {
     let rows = report.figures.iter().map(|figure| Row {
         id: figure.id,
         what: &figure.what,
@@ -56,5 +60,5 @@ pub(super) fn of(report: &Report) -> serde_json::Result<String> {
         spread: figure.spread,
     });
     let (growth, notes) = (&report.growth, &report.notes);
-    serde_json::to_string_pretty(&Document { results: rows.collect(), growth, notes })
+    serde_json::to_string_pretty(&Document { results: rows.collect(), growth, notes, changes })
 }

@@ -1,5 +1,6 @@
 //! The report: figures and growth lines, as a table, as JSON, and as pictures.
 
+mod compare;
 mod json;
 mod svg;
 mod table;
@@ -10,8 +11,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+pub(crate) use compare::Earlier;
+
 use crate::measure::Series;
 use crate::target::{self, Target, Verdict};
+
+/// The file of the results for machines.
+const RESULTS: &str = "results.json";
 
 /// All results of a run.
 #[derive(Debug, Default)]
@@ -132,15 +138,21 @@ impl Report {
         self.notes.push(note);
     }
 
-    /// Prints the report, and writes the pictures to `folder`.
-    pub(crate) fn publish(mut self, as_json: bool, folder: &Path) -> Result<()> {
+    /// Prints the report, with what moved since an earlier run, and writes the pictures to `folder`.
+    pub(crate) fn publish(
+        mut self,
+        as_json: bool,
+        folder: &Path,
+        earlier: Option<&Earlier>,
+    ) -> Result<()> {
         // Groups run in an order that suits their data; a reader looks for rows.
         self.figures.sort_by_key(|figure| row_order(figure.id));
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} could not be made", folder.display()))?;
-        let json = json::of(&self)?;
+        let changes = earlier.map(|earlier| compare::changes(&self.figures, earlier));
+        let json = json::of(&self, changes.as_deref())?;
         for (name, text) in [
-            ("results.json", json.as_str()),
+            (RESULTS, json.as_str()),
             ("ratios.svg", &svg::ratios(&self.figures)),
             ("growth.svg", &svg::growth(&self.growth)),
         ] {
@@ -148,7 +160,11 @@ impl Report {
             std::fs::write(&path, text)
                 .with_context(|| format!("{} could not be written", path.display()))?;
         }
-        let text = if as_json { json } else { table::of(&self) };
+        let text = match changes {
+            _ if as_json => json,
+            Some(changes) => format!("{}\n{}", table::of(&self), compare::table(&changes)),
+            None => table::of(&self),
+        };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{text}").context("the report could not be printed")?;
         progress(&format!("plots and results.json are in {}", folder.display()));

@@ -5,12 +5,14 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::{Figure, Report};
 use crate::target::{Of, Side, Target};
 
+/// The width of a table in columns.
+pub(super) const WIDTH: u16 = 120;
+
 pub(super) fn of(report: &Report) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    let width = table.width().unwrap_or(160).max(120);
-    table.set_width(width);
+    table.set_width(WIDTH);
     table.set_header([
         "id",
         "what",
