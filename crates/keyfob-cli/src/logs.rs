@@ -9,12 +9,13 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use keyfob::clock::{Clock as _, SystemClock};
+use keyfob_server::RequestContext;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -103,7 +104,8 @@ where
         return layer.with_writer(io::stderr).boxed();
     }
     let has_colours = io::stderr().is_terminal() && terminal::has_colours();
-    layer.with_writer(|| VisibleLog(io::stderr())).with_ansi(has_colours).boxed()
+    let layer = layer.fmt_fields(FieldsWithRequest).with_ansi(has_colours);
+    layer.with_writer(|| VisibleLog(io::stderr())).boxed()
 }
 
 /// Uses another filter from now on; without one, that of a service.
@@ -115,8 +117,25 @@ pub(crate) fn change_filter(directives: Option<&str>) {
     }
 }
 
-/// Formats an event as an object on a line, as errors and notes are. The fields of the spans around it are
-/// members too.
+/// Formats fields for people, followed by those of the request that is answered.
+struct FieldsWithRequest;
+
+impl<'writer> FormatFields<'writer> for FieldsWithRequest {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        DefaultFields::new().format_fields(writer.by_ref(), fields)?;
+        let written = RequestContext::with_current(|request| {
+            request.fields().try_for_each(|(name, value)| write!(writer, " {name}={value}"))
+        });
+        written.unwrap_or(Ok(()))
+    }
+}
+
+/// Formats an event as an object on a line, as errors and notes are. The fields of the spans around it, and
+/// those of the request that is answered, are members too.
 struct JsonLine {
     has_time: bool,
 }
@@ -166,6 +185,10 @@ where
             let parsed = of_span.and_then(|fields| serde_json::from_str::<Map<_, _>>(fields).ok());
             fields.0.extend(parsed.into_iter().flatten());
         }
+        let _no_request = RequestContext::with_current(|request| {
+            let members = request.fields().map(|(name, value)| (name.to_owned(), value.into()));
+            fields.0.extend(members);
+        });
         event.record(&mut fields);
         let metadata = event.metadata();
         fields.0.insert("level".into(), metadata.level().as_str().to_lowercase().into());

@@ -67,6 +67,7 @@ mod v1;
 
 pub use pages::{LocalApi, Pages};
 pub use respond::render::ErrorForm;
+pub use routes::context::RequestContext;
 pub use routes::trace::{ContinueTrace, TRACE_TARGET, TraceParent};
 pub use server::{Server, openapi_document};
 pub use settings::{RouteLimit, Settings};

@@ -17,10 +17,11 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyfob::metrics::HttpRoute;
 use tower_service::Service as _;
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 use super::charge;
-use super::observe::{self, Observed};
+use super::context::RequestContext;
+use super::observe::Observed;
 use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
 use super::table::routes;
@@ -76,8 +77,7 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
 async fn observed_page(shared: &Shared, mut pages: Router, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
-    let span = observe::span("console");
-    observe::identify(&span, &id, &parts.headers);
+    let context = RequestContext::new("console", &id, &parts.headers);
     if let Some(address) = client_address(shared, &parts) {
         parts.extensions.insert::<IpAddr>(address);
     }
@@ -85,7 +85,7 @@ async fn observed_page(shared: &Shared, mut pages: Router, request: Request) -> 
         parts.headers.insert(REQUEST_ID, id);
     }
     let request = Request::from_parts(parts, body);
-    async {
+    let answering = async {
         let observed = Observed::begin(&shared.metrics, HttpRoute::Console, Span::none());
         let response = match pages.call(request).await {
             Ok(response) => response,
@@ -93,9 +93,8 @@ async fn observed_page(shared: &Shared, mut pages: Router, request: Request) -> 
         };
         observed.end(response.status(), shared.settings.log_requests);
         response
-    }
-    .instrument(span)
-    .await
+    };
+    context.scope(answering).await
 }
 
 fn add_grpc(router: Router, shared: &Arc<Shared>) -> Router {
@@ -146,15 +145,14 @@ async fn observed_grpc(
 ) -> Response<tonic::body::Body> {
     let continue_trace = shared.continue_trace.get();
     let traced = trace::of_call(method.path, request.headers(), continue_trace);
-    async {
+    let answering = async {
         let route = HttpRoute::of_operation(method.operation).unwrap_or(HttpRoute::Unrouted);
         let observed = Observed::begin(&shared.metrics, route, traced);
         let response = (method.answer)(Arc::clone(&shared), request).await;
         observed.end(ext_authz::status_of(&response), shared.settings.log_requests);
         response
-    }
-    .instrument(observe::span(method.operation))
-    .await
+    };
+    RequestContext::of_call(method.operation).scope(answering).await
 }
 
 /// Answers a request, counts it, traces it, and gives what is logged meanwhile its id.
@@ -165,11 +163,10 @@ async fn observed(
     request: Request,
 ) -> Response<Body> {
     let id = request_id::of(request.headers());
-    let span = observe::span(route.operation);
-    observe::identify(&span, &id, request.headers());
+    let context = RequestContext::new(route.operation, &id, request.headers());
     let (headers, continue_trace) = (request.headers(), shared.continue_trace.get());
     let traced = trace::of_request(&route.method, route.path, &id, headers, continue_trace);
-    async {
+    let answering = async {
         let observed = Observed::begin(&shared.metrics, label, traced);
         let response = answer(Arc::clone(&shared), route, request, id).await;
         observed.end(response.status(), shared.settings.log_requests);
@@ -177,9 +174,8 @@ async fn observed(
             shared.readiness.doubt();
         }
         response
-    }
-    .instrument(span)
-    .await
+    };
+    context.scope(answering).await
 }
 
 async fn answer(

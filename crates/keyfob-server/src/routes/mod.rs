@@ -6,14 +6,16 @@
 //! | `reply` | the bodies of a route as data: what it takes, what it answers |
 //! | `table` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
+//! | `context` | the request that a task answers, for the lines of a log |
 //! | `request_id` | the id of a request |
 //! | `charge` | the limits that a route charges |
 //! | `observe` | what is counted and logged of a request |
 //! | `trace` | the trace that a request belongs to, and its span there |
 
 mod charge;
+pub(crate) mod context;
 mod dispatch;
-pub(crate) mod observe;
+mod observe;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub mod route;

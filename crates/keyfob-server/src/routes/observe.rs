@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use keyfob::metrics::{HttpMetrics, HttpRoute, HttpStatus};
 use tracing::Span;
-use tracing::field::Empty;
 
-use super::trace::{self, TraceParent};
+use super::trace;
 
 /// Counts a request from its head to the head of its answer. If it is dropped before, the client went away.
 pub(super) struct Observed<'a> {
@@ -42,18 +41,5 @@ impl Drop for Observed<'_> {
         handles.requests_in_flight.decrement(1.0);
         handles.requests.of(self.route).of(self.status).increment(1);
         handles.request_seconds.of(self.route).record(self.begun.elapsed());
-    }
-}
-
-/// Returns the span of a request. What is logged within has the ids that [`identify`] gives it.
-pub(super) fn span(route: &'static str) -> Span {
-    tracing::info_span!("request", route, request_id = Empty, trace_id = Empty, parent_id = Empty)
-}
-
-/// Gives a span the id of its request, and those of the trace that its headers name. Once for each span.
-pub(crate) fn identify(span: &Span, id: &str, headers: &HeaderMap) {
-    span.record("request_id", id);
-    if let Some(TraceParent { trace_id, parent_id, .. }) = TraceParent::of(headers) {
-        span.record("trace_id", trace_id).record("parent_id", parent_id);
     }
 }

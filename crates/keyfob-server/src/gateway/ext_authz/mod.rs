@@ -21,10 +21,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{Response, StatusCode};
 use tonic::body::Body;
-use tracing::Span;
 
 use self::unary::Answered;
-use crate::routes::observe;
+use crate::routes::context;
 use crate::routes::request_id;
 use crate::shared::Shared;
 
@@ -76,7 +75,7 @@ async fn check(shared: Arc<Shared>, request: Request) -> Response<Body> {
         let (shared, of_envoy) = (Arc::clone(&shared), of_envoy.clone());
         async move {
             let headers = check::ids(&check, of_envoy);
-            observe::identify(&Span::current(), &request_id::of(&headers), &headers);
+            context::identify(&request_id::of(&headers), &headers);
             let verdict = check::verdict(&shared, &check, peer).await;
             Ok(render::render(verdict))
         }
@@ -85,7 +84,7 @@ async fn check(shared: Arc<Shared>, request: Request) -> Response<Body> {
 }
 
 async fn health(shared: Arc<Shared>, request: Request) -> Response<Body> {
-    observe::identify(&Span::current(), &request_id::of(request.headers()), request.headers());
+    context::identify(&request_id::of(request.headers()), request.headers());
     let handler = |asked| {
         let shared = Arc::clone(&shared);
         async move { health::check(&shared, &asked, AUTHORIZATION).await }
