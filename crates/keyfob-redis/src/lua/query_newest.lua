@@ -18,7 +18,8 @@ end
 
 -- The highest bound below which a head has ids that are not read.
 local unread_tick, unread_random = -1, 0
-local ids, is_listed = {}, {}
+-- The ids that were read. `order` has a number for each, by which all but ids of one tick are in order.
+local ids, order, count = {}, {}, 0
 for i = @first_key.heads@, #KEYS do
   local head = KEYS[i]
   local directory, found, leaf = head .. @index.directory@, 0, head
@@ -37,15 +38,12 @@ for i = @first_key.heads@, #KEYS do
     local members = call('ZRANGE', leaf, 0, -1)
     if #members > 0 and #members[#members] == @MARKER_BYTES@ then members[#members] = nil end
     local numbers = id_numbers(members)
+    -- A call of a function for each id, or asking for the length of a table, would double the time of this loop.
     for j = 1, #members do
-      local tick = numbers[2 * j - 1]
-      if tick < below_tick or (tick == below_tick and numbers[2 * j] < below_random) then
-        found = found + 1
-        -- A term that was added again may list one id under two heads.
-        if not is_listed[members[j]] then
-          is_listed[members[j]] = true
-          ids[#ids + 1] = members[j]
-        end
+      local tick, random = numbers[2 * j - 1], numbers[2 * j]
+      if tick < below_tick or (tick == below_tick and random < below_random) then
+        found, count = found + 1, count + 1
+        ids[count], order[count] = members[j], tick * 8192 + floor(random / 134217728)
       end
     end
     leaves_left = leaves_left - 1
@@ -66,7 +64,31 @@ for i = @first_key.heads@, #KEYS do
   end
 end
 
-local sorted, page, resume_below = oldest_first(ids), {}, nil
+-- The highest numbers, one more than the page needs, the highest first. To sort all ids would take longer.
+local highest, highest_count, lowest = {}, 0, -1
+for i = 1, count do
+  local number = order[i]
+  if number > lowest then
+    local at = highest_count + 1
+    while at > 1 and highest[at - 1] < number do at = at - 1 end
+    if highest[at - 1] ~= number then
+      table.insert(highest, at, number)
+      highest[limit + 2] = nil
+      highest_count = math.min(highest_count + 1, limit + 1)
+      if highest_count > limit then lowest = highest[highest_count] end
+    end
+  end
+end
+local candidates, is_listed = {}, {}
+for i = 1, count do
+  -- A term that was added again may list one id under two heads.
+  if order[i] >= lowest and not is_listed[ids[i]] then
+    is_listed[ids[i]] = true
+    candidates[#candidates + 1] = ids[i]
+  end
+end
+
+local sorted, page, resume_below = oldest_first(candidates), {}, nil
 for i = #sorted, 1, -1 do
   local tick, random = unpack_bytes('>I5I5', sorted[i])
   if tick < unread_tick or (tick == unread_tick and random < unread_random) then break end
