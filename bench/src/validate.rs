@@ -21,12 +21,18 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
     let hot = Contender::new(runtime, HOT)?;
     let floor = Floor::new(&hot.bearers);
     let count = size.operations(1_000_000);
-    let [ours, straight] = rounds(
+    let [ours, by_future, straight] = rounds(
         size.rounds(15),
-        [&mut || hot.check(runtime, count), &mut || floor.check_each(&hot.bearers, count)],
+        [
+            &mut || hot.check(runtime, count),
+            &mut || hot.check_by_future(runtime, count),
+            &mut || floor.check_each(&hot.bearers, count),
+        ],
     )?;
     let figure = Figure::of("V1", "cached check, 1,000 hot tokens", &ours, "ns");
     report.add(figure.beside("the whole floor", &ours, &straight).judged());
+    let figure = Figure::of("V1", "the same with a future for each check", &by_future, "ns");
+    report.add(figure.beside("the whole floor", &by_future, &straight).judged());
 
     threads(report, size)?;
     churn(report, runtime, size, &hot)?;

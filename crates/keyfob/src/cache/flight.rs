@@ -3,6 +3,7 @@
 //! A request for an id that another request is loading waits, and then looks into the cache again.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -12,48 +13,54 @@ use keyfob_metrics::Metrics;
 
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    loading: Mutex<HashMap<TokenId, Arc<Semaphore>>>,
+    loading: Mutex<HashMap<TokenId, Option<Landing>>>,
 }
+
+/// What the requests for an id wait for, if any do. It has no permits: waiting for it ends when it is
+/// closed at the end of the load.
+type Landing = Arc<Semaphore>;
 
 /// A load in progress. When it is dropped, the requests that wait for it continue.
 #[derive(Debug)]
 pub(crate) struct Flight<'a> {
     flights: &'a Flights,
     id: TokenId,
-    landed: Arc<Semaphore>,
 }
 
 impl Flights {
     /// Begins to load an id, unless another request is loading it.
     pub(super) fn begin(&self, id: TokenId) -> Option<Flight<'_>> {
-        let mut loading = self.loading();
-        if loading.contains_key(&id) {
-            return None;
+        match self.loading().entry(id) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => {
+                place.insert(None);
+                Some(Flight { flights: self, id })
+            }
         }
-        // Has no permits: waiting for it ends when it is closed at the end of the load.
-        let landed = Arc::new(Semaphore::new(0));
-        loading.insert(id, Arc::clone(&landed));
-        drop(loading);
-        Some(Flight { flights: self, id, landed })
     }
 
     /// Waits while another request is loading the id. Returns whether one was.
     pub(super) async fn wait(&self, id: TokenId, metrics: &Metrics) -> bool {
-        let Some(landed) = self.loading().get(&id).map(Arc::clone) else { return false };
+        let landed = match self.loading().get_mut(&id) {
+            Some(landing) => Arc::clone(landing.get_or_insert_with(|| Arc::new(Semaphore::new(0)))),
+            None => return false,
+        };
         metrics.handles.cache_shared_loads.increment(1);
         let _closed = landed.acquire().await;
         true
     }
 
-    fn loading(&self) -> std::sync::MutexGuard<'_, HashMap<TokenId, Arc<Semaphore>>> {
+    fn loading(&self) -> std::sync::MutexGuard<'_, HashMap<TokenId, Option<Landing>>> {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.flights.loading().remove(&self.id);
-        self.landed.close();
+        let landing = self.flights.loading().remove(&self.id);
+        if let Some(landed) = landing.flatten() {
+            landed.close();
+        }
     }
 }
 

@@ -198,21 +198,34 @@ impl TokenManager {
             Err(malformed) => return Err(self.reject_malformed(malformed)),
         };
         let attempt = Attempt { bearer, presentation: &presentation, chain };
-        // The futures that wait are boxed: calls that do not wait do not pay for their memory.
-        let outcome = match self.look_up(&attempt, RulePhase::Pending, read) {
+        match self.look_up(&attempt, RulePhase::Pending, read) {
+            Lookup::Accepted(answer) => Ok(answer),
+            // In a box, so that the future of a call that does not wait is small.
+            lookup => Box::pin(self.decide_without_cache(attempt, lookup)).await,
+        }
+    }
+
+    /// Decides where the cache did not accept the token.
+    async fn decide_without_cache<R, F>(
+        &self,
+        attempt: Attempt<'_>,
+        lookup: Lookup<R, F>,
+    ) -> Result<R, Error>
+    where
+        F: FnOnce(ValidToken<'_>) -> R,
+    {
+        let outcome = match lookup {
             Lookup::Accepted(answer) => return Ok(answer),
             Lookup::Rejected(rejection) => Err(*rejection),
             Lookup::AskRules(token, read) => match *token {
-                Ok(token) => Box::pin(self.ask_rules(token, attempt)).await.map(|met| (met, read)),
+                Ok(token) => self.ask_rules(token, attempt).await.map(|met| (met, read)),
                 Err(error) => Err(error.into()),
             },
             Lookup::AskStore(_) if self.is_foreign(&attempt) => {
                 self.inner.tally.count(Tallied::ForeignId);
                 Err(Refusal::Unknown.into())
             }
-            Lookup::AskStore(read) => {
-                Box::pin(self.ask_store(attempt)).await.map(|token| (token, read))
-            }
+            Lookup::AskStore(read) => self.ask_store(attempt).await.map(|token| (token, read)),
         };
         match outcome {
             Ok((token, read)) => Ok(read(ValidToken::Loaded(Box::new(token)))),
