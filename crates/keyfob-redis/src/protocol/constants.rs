@@ -35,7 +35,7 @@ pub(crate) const RECORD_FORMAT: u8 = 1;
 const MAX_REMOVED: u64 = 16;
 
 /// One advance of an epoch in so many looks for epochs that no longer cover anything.
-const ADVANCES_PER_CLEANING: u64 = 4;
+const ADVANCES_PER_CLEANING: u64 = 8;
 
 /// The length of the value that makes the server keep the hash of a lane as a table: one more than its
 /// default for `hash-max-listpack-value`.

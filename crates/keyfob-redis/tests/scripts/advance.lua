@@ -29,7 +29,7 @@ local function read_lane()
   return sequence
 end
 local function remove_spent_epochs()
-  for _ = 1, 4 do
+  for _ = 1, 8 do
     local sample, removed = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES'), 0
     for i = 1, #sample, 2 do
       local name, epoch = sample[i], sample[i + 1]
@@ -253,7 +253,7 @@ local function write()
     local stamp = call('HINCRBY', KEYS[1], 'n', 1)
     call('HSET', KEYS[1], epoch_field, pack('>I8I6I6', stamp, ARGV[9], covers_until) .. advanced_by
       .. ARGV[10])
-    if stamp % 4 == 0 then pcall(remove_spent_epochs) end
+    if stamp % 8 == 0 then pcall(remove_spent_epochs) end
   end
   if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
   call('SET', KEYS[4], '')

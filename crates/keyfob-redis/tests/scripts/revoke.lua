@@ -5,7 +5,7 @@ local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 local function remove_spent_epochs()
-  for _ = 1, 4 do
+  for _ = 1, 8 do
     local sample, removed = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES'), 0
     for i = 1, #sample, 2 do
       local name, epoch = sample[i], sample[i + 1]
@@ -248,7 +248,7 @@ local function write()
     local stamp = call('HINCRBY', KEYS[1], 'n', 1)
     call('HSET', KEYS[1], epoch_field, pack('>I8I6I6', stamp, ARGV[9], covers_until) .. advanced_by
       .. ARGV[11])
-    if stamp % 4 == 0 then pcall(remove_spent_epochs) end
+    if stamp % 8 == 0 then pcall(remove_spent_epochs) end
   end
   if epoch_field ~= '' or not was_revoked then
     call('SET', KEYS[6], '')
