@@ -119,7 +119,8 @@ local function write()
   @include store_records@
   if record_count > 0 and not stored_stamp then return rarely().remember({ @reply.id_taken@ }) end
   local moved_record = record
-  if moved_end_bucket ~= '' then
+  -- Each rotation of a refresh token says when it ends, and most ends are in the time bucket of the end before.
+  if moved_end_bucket ~= '' and moved_end_bucket ~= @header[record].end_bucket@ then
     local id = sub(@key.record@, -@ID_BYTES@) .. @arg.id_suffix@
     local _, moved = pcall(rarely().move_count, @key.count_directory@, record, moved_end_bucket, id)
     if moved == true then

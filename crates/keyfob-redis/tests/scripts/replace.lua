@@ -476,7 +476,7 @@ local function write()
   end
   if record_count > 0 and not stored_stamp then return rarely().remember({ 'taken' }) end
   local moved_record = record
-  if moved_end_bucket ~= '' then
+  if moved_end_bucket ~= '' and moved_end_bucket ~= sub(record, 39, 44) then
     local id = sub(KEYS[4], -10) .. ARGV[4]
     local _, moved = pcall(rarely().move_count, KEYS[6], record, moved_end_bucket, id)
     if moved == true then
