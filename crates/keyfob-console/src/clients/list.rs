@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
+use futures_util::stream;
 use keyfob_api::{StatsBody, TokenBody};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
 use super::read::{self, Keys, alive};
 use crate::fields::link;
-use crate::reply::{Answer, Page};
-use crate::shell::Section;
+use crate::reply::{Answer, Page, Reply};
+use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
-use crate::widget::{owner, time};
+use crate::widget::{alert, owner, time};
 
 /// How many keys are read.
 const MAX_KEYS: usize = 5_000;
@@ -35,8 +36,22 @@ struct Row {
     tokens: Option<u64>,
 }
 
-/// Shows all clients.
+/// Shows all clients. The table follows when it has been read.
 pub(crate) async fn show(visit: Visit) -> Answer {
+    let body = html! {
+        h1 { "Clients" }
+        (find())
+        (page::rest_here())
+    };
+    let keys = link("/v1/tokens", &[("filter", "kind:api-key")]);
+    let page = Page::new(Section::Clients, "Clients", body)
+        .call(ApiCall::get(keys).command(["client", "list"]))
+        .call(ApiCall::get("/v1/stats").command(["stats"]));
+    let rest = async move { found(&visit).await.unwrap_or_else(|error| alert::trouble(&error)) };
+    Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
+}
+
+async fn found(visit: &Visit) -> Result<Markup, Trouble> {
     let (keys, stats) = join(read::keys(&visit.api, None, MAX_KEYS), visit.api.stats()).await;
     let Keys { keys, is_whole } = keys?;
     let stats = match stats.map_err(Trouble::from) {
@@ -46,9 +61,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         Err(_) => None,
     };
     let rows = rows(&keys, stats.as_ref());
-    let body = html! {
-        h1 { "Clients" }
-        (find())
+    Ok(html! {
         @if rows.is_empty() {
             p { "There is no client yet. Add one that may only read:" }
             (copyable("keyfob client add NAME --scope keyfob:read"))
@@ -56,12 +69,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             (table(&rows, is_whole, visit.now))
             (bounds(rows.len(), is_whole, stats.as_ref()))
         }
-    };
-    let keys = link("/v1/tokens", &[("filter", "kind:api-key")]);
-    let page = Page::new(Section::Clients, "Clients", body)
-        .call(ApiCall::get(keys).command(["client", "list"]))
-        .call(ApiCall::get("/v1/stats").command(["stats"]));
-    Ok(page.into())
+    })
 }
 
 fn rows(keys: &[TokenBody], stats: Option<&StatsBody>) -> BTreeMap<String, Row> {

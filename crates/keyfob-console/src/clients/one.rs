@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join3;
+use futures_util::stream;
 use keyfob_client::LimitsQuery;
 use keyfob_core::text::ClientId;
 use keyfob_core::{Filter, TokenState};
@@ -12,11 +13,11 @@ use super::read::{Keys, alive};
 use super::{keys, limits, read};
 use crate::fields::link;
 use crate::reply::{Answer, Page, Reply};
-use crate::shell::Section;
+use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{owner, text};
+use crate::widget::{alert, owner, text};
 
 /// How many keys are shown.
 const MAX_KEYS: usize = 100;
@@ -34,22 +35,11 @@ pub(crate) async fn find(visit: Visit) -> Answer {
     Ok(Reply::SeeOther(owner::client_address(client)))
 }
 
-/// Shows the page.
+/// Shows the page. What has to be read follows.
 pub(crate) async fn show(visit: Visit) -> Answer {
     let client: ClientId = visit.named("client")?;
-    let all = Filter::new().client(client.clone());
-    let limits = LimitsQuery::new().client(client.clone());
-    let (keys, limits, living) = join3(
-        read::keys(&visit.api, Some(&client), MAX_KEYS),
-        visit.api.limits(&limits),
-        count(&visit, &all, &client),
-    )
-    .await;
-    let Keys { keys, is_whole } = keys?;
-    let rotations = keys::rotations(&visit.api, &keys).await;
-    let older_used = keys::older_secret_uses(&visit, &keys).await?;
     let keys_filter = read::filter(Some(&client)).to_string();
-    let filter = all.to_string();
+    let filter = Filter::new().client(client.clone()).to_string();
     let body = html! {
         h1 { "Client " (text::short(client.as_str(), 80)) }
         div.tools {
@@ -60,9 +50,36 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             }
             a.button href=(link("/console/tokens", &[("filter", &filter)])) { "All tokens" }
         }
+        (page::rest_here())
+    };
+    let title = format!("Client {}", text::visible(client.as_str()));
+    let keys_path = link("/v1/tokens", &[("filter", &keys_filter)]);
+    let limits_path = link("/v1/limits", &[("client", client.as_str())]);
+    let page = Page::new(Section::Clients, title, body)
+        .call(ApiCall::get(keys_path).command(["list", &keys_filter]))
+        .call(ApiCall::get(limits_path));
+    let rest =
+        async move { found(&visit, &client).await.unwrap_or_else(|error| alert::trouble(&error)) };
+    Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
+}
+
+async fn found(visit: &Visit, client: &ClientId) -> Result<Markup, Trouble> {
+    let all = Filter::new().client(client.clone());
+    let limits = LimitsQuery::new().client(client.clone());
+    let (keys, limits, living) = join3(
+        read::keys(&visit.api, Some(client), MAX_KEYS),
+        visit.api.limits(&limits),
+        count(visit, &all, client),
+    )
+    .await;
+    let Keys { keys, is_whole } = keys?;
+    let rotations = keys::rotations(&visit.api, &keys).await;
+    let older_used = keys::older_secret_uses(visit, &keys).await?;
+    let keys_filter = read::filter(Some(client)).to_string();
+    Ok(html! {
         (number(&living))
         h2 { "API keys" }
-        (keys::table(&keys, &rotations, &older_used, &client, visit.now))
+        (keys::table(&keys, &rotations, &older_used, client, visit.now))
         @if !is_whole {
             p.quiet {
                 "There may be more keys than were looked for here: "
@@ -74,14 +91,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             Ok(limits) => (limits::table(&limits)),
             Err(trouble) => p.wrong { (text::visible(&trouble.detail())) },
         }
-    };
-    let title = format!("Client {}", text::visible(client.as_str()));
-    let keys_path = link("/v1/tokens", &[("filter", &keys_filter)]);
-    let limits_path = link("/v1/limits", &[("client", client.as_str())]);
-    let page = Page::new(Section::Clients, title, body)
-        .call(ApiCall::get(keys_path).command(["list", &keys_filter]))
-        .call(ApiCall::get(limits_path));
-    Ok(page.into())
+    })
 }
 
 /// How many tokens are alive.
