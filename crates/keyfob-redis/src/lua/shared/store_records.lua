@@ -2,7 +2,7 @@
 -- heads of its terms, then its count buckets. In ARGV each is a group; see `NewRecordArgs` in
 -- `signatures.rs`. A record whose time is over is not stored. `stored_ids` gets the ids of the others.
 --
--- `first_stamp_stored` becomes the stamp of the first, or stays nil if the id of a record is taken. Only
+-- `stored_stamp` becomes the stamp of the first, or stays nil if the id of a record is taken. Only
 -- a single record may turn out to be there already.
 local key_at, arg_at = records_key, records_arg
 for n = 1, record_count do
