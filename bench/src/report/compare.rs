@@ -38,8 +38,8 @@ struct EarlierFigure {
 enum Moved {
     Better,
     Worse,
-    /// It moved, and the figure has no target that says which side is better.
-    Moved,
+    /// It changed, and the figure has no target that says which side is better.
+    Changed,
     WithinSpread,
     New,
 }
@@ -98,7 +98,7 @@ fn change<'a>(figure: &'a Figure, earlier: &Earlier) -> Change<'a> {
             Some(Side::AtMost) if now < before => Moved::Better,
             Some(Side::AtLeast) if now > before => Moved::Better,
             Some(_) => Moved::Worse,
-            None => Moved::Moved,
+            None => Moved::Changed,
         },
     };
     Change { id: figure.id, what: &figure.what, earlier: before, now, unit, spread, moved }
@@ -140,7 +140,7 @@ impl Moved {
         match self {
             Self::Better => "better",
             Self::Worse => "worse",
-            Self::Moved => "moved",
+            Self::Changed => "moved",
             Self::WithinSpread => "",
             Self::New => "new",
         }
@@ -179,7 +179,7 @@ mod tests {
     fn values_are_compared_where_there_is_no_ratio() {
         let issues = |value| Figure::plain("R4", "issues", value, "/s");
         assert_eq!(moved(issues(1_040.0)), Moved::WithinSpread);
-        assert_eq!(moved(issues(1_200.0)), Moved::Moved);
+        assert_eq!(moved(issues(1_200.0)), Moved::Changed);
         assert_eq!(moved(Figure::plain("R4", "others", 1.0, "/s")), Moved::New);
     }
 }
