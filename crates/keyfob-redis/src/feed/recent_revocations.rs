@@ -21,8 +21,16 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct RecentRevocations {
     remembered: Mutex<Remembered>,
-    /// The server and its run that was the primary of each lane.
-    primaries: Mutex<HashMap<Lane, Arc<str>>>,
+    primaries: Mutex<HashMap<Lane, SettledPrimary>>,
+}
+
+/// The primary of a lane.
+#[derive(Debug)]
+struct SettledPrimary {
+    /// The server and its run.
+    primary: Arc<str>,
+    /// Since when it has all recent revocations.
+    since: MonotonicInstant,
 }
 
 #[derive(Debug, Default)]
@@ -75,15 +83,30 @@ impl RecentRevocations {
     /// Whether this is the primary of a lane that has all recent revocations. A lane without a known primary
     /// gets this one.
     pub(crate) fn is_settled(&self, lane: Lane, primary: &Arc<str>) -> bool {
-        let mut known = self.primaries.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.entry(lane).or_insert_with(|| Arc::clone(primary));
-        Arc::ptr_eq(known, primary) || known == primary
+        self.was_settled(lane, primary, MonotonicInstant::now())
     }
 
-    /// Notes that the primary of a lane has all recent revocations.
+    /// Whether that was so when a call was sent. If it was not, the call may have been executed before the
+    /// revocations came, even if its answer is looked at later.
+    pub(crate) fn was_settled(
+        &self,
+        lane: Lane,
+        primary: &Arc<str>,
+        sent: MonotonicInstant,
+    ) -> bool {
+        let mut known = self.primaries.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.entry(lane).or_insert_with(|| SettledPrimary {
+            primary: Arc::clone(primary),
+            since: MonotonicInstant::from_nanos(0),
+        });
+        let is_same = Arc::ptr_eq(&known.primary, primary) || known.primary == *primary;
+        is_same && known.since <= sent
+    }
+
+    /// Notes that the primary of a lane has all recent revocations, from now on.
     pub(crate) fn settle(&self, lane: Lane, primary: Arc<str>) {
         let mut known = self.primaries.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(lane, primary);
+        known.insert(lane, SettledPrimary { primary, since: MonotonicInstant::now() });
     }
 
     /// Notes that the primary of a lane may lack recent revocations.
@@ -149,5 +172,20 @@ mod tests {
         assert!(recent.is_settled(lane, &second));
         recent.unsettle(lane);
         assert!(!recent.is_settled(lane, &second));
+    }
+
+    #[test]
+    fn a_call_that_was_sent_before_a_primary_was_settled_does_not_count() {
+        let recent = RecentRevocations::default();
+        let lane = Lane::new(1);
+        let [first, second] = ["a 1", "a 2"].map(Arc::from);
+        let before = MonotonicInstant::now();
+        assert!(
+            recent.was_settled(lane, &first, before),
+            "nothing has to be sent to the first one"
+        );
+        recent.settle(lane, Arc::clone(&second));
+        assert!(!recent.was_settled(lane, &second, before));
+        assert!(recent.was_settled(lane, &second, MonotonicInstant::now()));
     }
 }

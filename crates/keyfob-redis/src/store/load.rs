@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::{try_join, try_join_all};
-use keyfob_store::{Invalidation, Lane, Loaded, Stamp, StoreError, Term, TokenId};
+use keyfob_store::{
+    Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
+};
 
 use redis::Value;
 
@@ -18,25 +20,31 @@ const MAX_NEW_PRIMARIES: usize = 8;
 /// The maximum number of index leaves that one call counts.
 const LEAF_BUDGET: u64 = 2_000;
 
+/// The answer to one call for a record.
+struct Answer {
+    loaded: Option<Loaded>,
+    /// The primary that answered, if one did.
+    primary: Option<Arc<str>>,
+    /// When the call was sent.
+    sent: MonotonicInstant,
+}
+
 impl Shared {
     pub(super) async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
         for _ in 0..MAX_NEW_PRIMARIES {
-            let (loaded, primary) = self.load_once(id).await?;
+            let Answer { loaded, primary, sent } = self.load_once(id).await?;
             let Some(primary) = primary else { return Ok(loaded) };
-            if self.feed.recent.is_settled(id.lane(), &primary) {
+            // The background task may have sent the revocations since, but after this call.
+            if self.feed.recent.was_settled(id.lane(), &primary, sent) {
                 return Ok(loaded);
             }
-            // This primary may lack what this node knows to be revoked.
+            // When this primary answered, it may have lacked what this node knows to be revoked.
             self.catch_up_in_time(id.lane(), primary).await?;
         }
         Err(StoreError::unavailable("the primary has changed several times"))
     }
 
-    /// Returns the record and the primary that answered, if one did.
-    async fn load_once(
-        &self,
-        id: TokenId,
-    ) -> Result<(Option<Loaded>, Option<Arc<str>>), StoreError> {
+    async fn load_once(&self, id: TokenId) -> Result<Answer, StoreError> {
         let keys = &self.keys;
         let load_keys = load::Keys {
             lane: keys.lane(id.lane()),
@@ -62,7 +70,7 @@ impl Shared {
         };
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &answerer.address);
         if reply.is_nil() {
-            return Ok((None, answerer.primary));
+            return Ok(Answer { loaded: None, primary: answerer.primary, sent: first_sent });
         }
         // An answer proves nothing about the time after its server was last confirmed, nor about the time
         // after the namespace was last seen.
@@ -74,7 +82,8 @@ impl Shared {
         }
         let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };
         // Another id may begin with the same ten bytes.
-        Ok((Some(loaded).filter(|loaded| loaded.id == id), answerer.primary))
+        let loaded = Some(loaded).filter(|loaded| loaded.id == id);
+        Ok(Answer { loaded, primary: answerer.primary, sent: first_sent })
     }
 
     /// Loads a record from a slot that is being moved. The keys that usually do not exist are read one by

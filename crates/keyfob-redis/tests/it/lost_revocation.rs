@@ -1,18 +1,21 @@
 //! A primary is lost before its replica has the last revocations, and the process that made them has ended.
 //! Any other node sends them again.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyfob::store::Cursor;
-use keyfob::{ClientId, Grant, Issued, Kind, RevokeRequest, Subject, TokenManager};
-use keyfob_redis::RedisConfig;
+use keyfob::store::prelude::*;
+use keyfob::store::{Cursor, InvalidationListener, Lane, Revoke, Verdict};
+use keyfob::{ClientId, Grant, Issued, Kind, RevokeRequest, Subject, TokenId, TokenManager, Ttl};
+use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::proxy::{Faults, Proxy};
 use keyfob_testkit::redis::{RedisServer, fresh_namespace};
 use tokio::task::block_in_place;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::support::{code, open, until_code};
+use crate::support::{code, id_at, insert, now, open, operation, record, until_code};
 
 /// A primary and its replica, with a proxy between them and one in front of the primary.
 struct Pair {
@@ -49,6 +52,9 @@ impl Pair {
     fn stop_replication(&self) {
         self.wait_until_copied();
         self.replication.set(Faults { refuse: true, ..Faults::default() });
+        // The replica connects again as soon as it is cut off.
+        let port = self.replication.port();
+        block_in_place(|| while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {});
         self.replication.cut();
     }
 
@@ -195,4 +201,84 @@ async fn of_everything_is_sent_again_to_every_lane() {
         until_code(&started, issued, "token_revoked").await;
     }
     assert_eq!(events(&started, "keyfob.epoch.advanced").await, 1);
+}
+
+/// A store that knows a revocation, and a new primary that lacks it and refuses to take it.
+struct Refusing {
+    pair: Pair,
+    store: RedisStore,
+    id: TokenId,
+    _listener: Arc<InvalidationListener>,
+}
+
+impl Refusing {
+    async fn start() -> Self {
+        let pair = Pair::start().await;
+        let [connect, response, whole] = [1_000, 1_000, 500].map(Duration::from_millis);
+        let config = pair.config_for_port(pair.front.port());
+        let store = open(&config.with_timeouts(connect, response, whole)).await;
+        // What is known about the servers stays recent, so that a load waits for nothing but its answer.
+        let lanes = store.namespace().lanes();
+        let listener = InvalidationListener::new(lanes, Ttl::from_secs(60));
+        store.watch(&listener);
+        let id = id_at(now(), Lane::new(1));
+        insert(&store, record(id, Ttl::from_hours(1), vec![])).await;
+        pair.stop_replication();
+        store.revoke(operation(), Revoke::new(id, now())).await.unwrap();
+        let refusing = Self { pair, store, id, _listener: listener };
+        refusing.refuse_writes(true);
+        refusing.pair.fail_over();
+        refusing.until_refused().await;
+        refusing
+    }
+
+    fn refuse_writes(&self, refuse: bool) {
+        let replicas = if refuse { "1" } else { "0" };
+        let set = ["CONFIG", "SET", "min-replicas-to-write", replicas];
+        block_in_place(|| self.pair.new.call(&set)).unwrap();
+    }
+
+    /// Loads until that fails because the new primary takes no revocation. Then there is a connection to it.
+    async fn until_refused(&self) {
+        let begun = Instant::now();
+        loop {
+            let error = self.store.load(self.id).await.expect_err("nothing was lost").to_string();
+            if ["NOREPLICAS", "recent revocations"].iter().any(|it| error.contains(it)) {
+                return;
+            }
+            assert!(begun.elapsed().as_secs() < 15, "{error}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Loads until there is an answer. It has to be that the record is revoked.
+    async fn is_revoked(&self) {
+        let begun = Instant::now();
+        loop {
+            match self.store.load(self.id).await {
+                Ok(loaded) => {
+                    let verdict = loaded.unwrap().verdict;
+                    return assert!(matches!(verdict, Verdict::Revoked(_)), "{verdict:?}");
+                }
+                Err(error) => assert!(begun.elapsed().as_secs() < 15, "{error}"),
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Its answer is older than the revocation there, however late it is looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_from_before_it_was_sent_again_does_not_count() {
+    let refusing = Refusing::start().await;
+    let Refusing { pair, store, id, .. } = &refusing;
+    pair.front.set(Faults { stall_replies: true, ..Faults::default() });
+    let mut early = pin!(store.load(*id));
+    assert!(timeout(Duration::from_millis(100), &mut early).await.is_err(), "it was answered");
+    // This load is executed by now. The revocation follows it on the same connection.
+    refusing.refuse_writes(false);
+    pair.front.heal();
+    refusing.is_revoked().await;
+    let verdict = early.await.unwrap().unwrap().verdict;
+    assert!(matches!(verdict, Verdict::Revoked(_)), "{verdict:?}");
 }
