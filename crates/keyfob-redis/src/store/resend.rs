@@ -6,8 +6,9 @@
 //! other nodes that the invalidation feed has brought. They have the same operation and a new deadline. If a
 //! revocation was not lost, nothing happens; if several nodes send it, one of them revokes.
 //!
-//! A load that a new primary answers waits until that is done. So no node accepts, after a failover, what
-//! it knows to be revoked.
+//! A load that a new primary answers waits until that is done, and is then sent again: the answer that it has
+//! is older than the revocations there, also if the background task has sent them meanwhile. So no node
+//! accepts, after a failover, what it knows to be revoked.
 //!
 //! This can revoke too much, never too little. If an epoch was lost, or if it was advanced longer ago than
 //! lanes remember, it is advanced a second time and covers what was issued in between.
@@ -104,11 +105,46 @@ impl Shared {
             Revocation::Advanced(id, advance) => self.resend_advance(*id, lane, advance).await,
         };
         match outcome {
-            Err(error @ (StoreError::Unavailable { .. } | StoreError::OutcomeUnknown { .. })) => {
-                Err(error)
-            }
+            Err(error) if may_pass(&error) => Err(error),
             // Any other error would come again.
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether a revocation was perhaps not executed, and may be if it is sent once more.
+fn may_pass(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Unavailable { .. }
+            | StoreError::OutcomeUnknown { .. }
+            | StoreError::AddressUnconfirmed { .. }
+            | StoreError::NamespaceLost { .. }
+            | StoreError::DeadlinePassed { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use keyfob_store::OperationId;
+
+    use super::*;
+
+    #[test]
+    fn a_lane_waits_for_what_may_not_have_been_executed() {
+        let (operation, detail) = (OperationId::from_bytes([1; 16]), String::new());
+        let what = String::new();
+        for error in [
+            StoreError::unavailable("away"),
+            StoreError::OutcomeUnknown { operation },
+            // A call to a server that is away is not even sent.
+            StoreError::AddressUnconfirmed { detail: detail.clone() },
+            StoreError::NamespaceLost { what: what.clone(), detail: detail.clone() },
+            StoreError::DeadlinePassed { operation },
+        ] {
+            assert!(may_pass(&error), "{error}");
+        }
+        // A damaged record is refused anyway, and must not hold up its lane.
+        assert!(!may_pass(&StoreError::Corrupt { what, detail }));
     }
 }
