@@ -9,6 +9,7 @@ use super::load_queue::LoadQueue;
 use super::login_turns::LoginTurns;
 use super::refresh::RefreshRecordCache;
 use super::sealing::Sealing;
+use super::shared_loads::SharedLoads;
 use super::{Inner, TokenManager};
 use crate::cache::{Cache, CacheConfig};
 use crate::sessions::SessionPolicy;
@@ -195,6 +196,7 @@ impl TokenManagerBuilder {
             observer: Observer::new(self.observations_per_second, self.sample_uses),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
             loads: LoadQueue::new(&metrics),
+            shared_loads: SharedLoads::default(),
             login_turns: LoginTurns::new(),
             tally: HotCounters::new(),
             publisher: MetricsPublisher::default(),

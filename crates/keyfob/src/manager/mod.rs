@@ -13,6 +13,7 @@
 //! | `settle` | what happens when a presented bearer token is not accepted |
 //! | `login_turns` | logins of one subject take turns |
 //! | `load_queue` | the budget of the loads that presented bearer tokens cause |
+//! | `shared_loads` | one load for concurrent requests with the same token |
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history, statistics |
 //! | `refresh` | a refresh token exchanged for the next pair |
@@ -46,6 +47,7 @@ mod rotate;
 mod sealing;
 mod sessions;
 mod settle;
+mod shared_loads;
 mod update;
 mod validate;
 
@@ -131,6 +133,7 @@ struct Inner {
     observer: events::Observer,
     limiter: Option<Limiter>,
     loads: load_queue::LoadQueue,
+    shared_loads: shared_loads::SharedLoads,
     metrics: Metrics,
     tally: HotCounters,
     publisher: background::MetricsPublisher,
@@ -268,6 +271,11 @@ impl TokenManager {
 impl TokenManager {
     fn begin(&self) -> Result<Operation, Error> {
         Ok(Operation::begin(self.now(), &*self.inner.random)?)
+    }
+
+    /// Loads a record that many requests may ask for at the same time.
+    async fn load_shared(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        self.inner.shared_loads.load(id, self.inner.store.load(id)).await
     }
 
     async fn load(&self, id: TokenId) -> Result<(Loaded, Record), Error> {

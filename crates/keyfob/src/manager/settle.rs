@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use super::TokenManager;
 use super::load_queue::{LoadPermit, Source};
-use crate::codec::Record;
+use crate::codec::{self, Record};
 use crate::error::Error;
 use keyfob_core::event::ObservationKind;
 use keyfob_core::id::TokenId;
@@ -107,15 +107,14 @@ impl TokenManager {
         ip: Option<IpAddr>,
     ) -> Result<(Loaded, Record), Rejection> {
         let permit = self.begin_presented_load(id, ip).await?;
-        let loaded = self.load(id).await;
+        let loaded = self.load_shared(id).await;
         drop(permit);
-        match loaded {
-            Err(Error::NotFound { .. }) => {
-                self.count_unknown(ip);
-                Err(Refusal::Unknown.into())
-            }
-            read => read.map_err(|error| Rejection::of(id, error)),
-        }
+        let Some(loaded) = loaded.map_err(|error| Rejection::of(id, error))? else {
+            self.count_unknown(ip);
+            return Err(Refusal::Unknown.into());
+        };
+        let record = codec::decode(&loaded.body).map_err(|error| Rejection::of(id, error))?;
+        Ok((loaded, record))
     }
 
     /// Waits until there is room to load what a bearer token names.

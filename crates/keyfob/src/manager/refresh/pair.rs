@@ -104,7 +104,7 @@ impl TokenManager {
         access: NewToken,
     ) -> Result<Option<Issued>, Error> {
         for _ in 0..2 {
-            if let Some(loaded) = self.inner.store.load(access.id).await? {
+            if let Some(loaded) = self.load_shared(access.id).await? {
                 let record: Record = codec::decode(&loaded.body)?;
                 if record.digest != access.bearer.digest() {
                     // Another token has this id, so the requested one cannot be issued.
