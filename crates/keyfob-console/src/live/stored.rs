@@ -9,7 +9,7 @@ use keyfob_core::{Timestamp, TokenId, Ttl};
 use maud::{Markup, html};
 
 use super::event_row;
-use super::wanted::{PATH, Wanted};
+use super::wanted::Wanted;
 use crate::trouble::Trouble;
 use crate::widget::call::copyable;
 use crate::widget::facts;
@@ -136,8 +136,7 @@ fn nothing(wanted: &Wanted, now: Timestamp) -> Markup {
 /// Returns where the events of a token are read: from a little before it was issued, since clocks differ.
 pub(crate) fn address_of_token(id: TokenId, issued_at: Timestamp) -> String {
     let from = issued_at.saturating_sub(Ttl::from_mins(1)).to_string();
-    let id = id.to_string();
-    crate::fields::link(PATH, &[("token", &id), ("after", &from)])
+    Wanted { kind: String::new(), token: Some(id), from: None }.stored_from(&from)
 }
 
 #[cfg(test)]
