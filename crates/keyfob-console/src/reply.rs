@@ -3,12 +3,13 @@
 use std::pin::Pin;
 
 use axum::body::Body;
-use futures_util::Stream;
+use futures_util::{FutureExt as _, Stream, stream};
 use http::Response;
 use maud::Markup;
 
 use crate::shell::Section;
 use crate::trouble::Trouble;
+use crate::widget::alert;
 use crate::widget::call::ApiCall;
 
 /// What a page answers, or why it cannot.
@@ -54,6 +55,18 @@ impl Page {
 
     pub(crate) fn status(self, status: u16) -> Self {
         Self { status, ..self }
+    }
+}
+
+impl Reply {
+    /// Returns a page whose rest follows when it is known, at the place that `shell::page::rest_here` marks. If
+    /// it cannot be had, the page says why.
+    pub(crate) fn with_rest(
+        page: Page,
+        rest: impl Future<Output = Result<Markup, Trouble>> + Send + 'static,
+    ) -> Self {
+        let rest = rest.map(|rest| rest.unwrap_or_else(|trouble| alert::trouble(&trouble)));
+        Self::Stream(page, Box::pin(stream::once(rest)))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
-use futures_util::stream;
 use keyfob_api::{StatsBody, TokenBody};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
@@ -15,7 +14,7 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
-use crate::widget::{alert, owner, time};
+use crate::widget::{owner, time};
 
 /// How many keys are read.
 const MAX_KEYS: usize = 5_000;
@@ -47,8 +46,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let page = Page::new(Section::Clients, "Clients", body)
         .call(ApiCall::get(keys).command(["client", "list"]))
         .call(ApiCall::get("/v1/stats").command(["stats"]));
-    let rest = async move { found(&visit).await.unwrap_or_else(|error| alert::trouble(&error)) };
-    Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
+    Ok(Reply::with_rest(page, async move { found(&visit).await }))
 }
 
 async fn found(visit: &Visit) -> Result<Markup, Trouble> {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::future::join3;
-use futures_util::stream;
 use keyfob_client::LimitsQuery;
 use keyfob_core::text::ClientId;
 use keyfob_core::{Filter, TokenState};
@@ -17,7 +16,7 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{alert, owner, text};
+use crate::widget::{owner, text};
 
 /// How many keys are shown.
 const MAX_KEYS: usize = 100;
@@ -58,9 +57,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let page = Page::new(Section::Clients, title, body)
         .call(ApiCall::get(keys_path).command(["list", &keys_filter]))
         .call(ApiCall::get(limits_path));
-    let rest =
-        async move { found(&visit, &client).await.unwrap_or_else(|error| alert::trouble(&error)) };
-    Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
+    Ok(Reply::with_rest(page, async move { found(&visit, &client).await }))
 }
 
 async fn found(visit: &Visit, client: &ClientId) -> Result<Markup, Trouble> {

@@ -15,7 +15,7 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{alert, field, owner, text};
+use crate::widget::{field, owner, text};
 
 /// How many tokens are shown.
 const SAMPLE: usize = 20;
@@ -54,13 +54,7 @@ pub(super) fn reply(visit: Visit, target: Target, typed: Typed) -> Reply {
     for call in calls(&target) {
         page = page.call(call);
     }
-    let rest = async move {
-        match ask(&visit, &target, &typed).await {
-            Ok(rest) => rest,
-            Err(trouble) => alert::trouble(&trouble),
-        }
-    };
-    Reply::Stream(page, Box::pin(futures_util::stream::once(rest)))
+    Reply::with_rest(page, async move { ask(&visit, &target, &typed).await })
 }
 
 /// The calls that count, and that revoke.

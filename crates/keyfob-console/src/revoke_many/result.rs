@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use futures_util::future::join;
-use futures_util::stream;
 use keyfob_api::{RevocationBody, RevokeBody, TokenBody};
 use keyfob_core::text::Subject;
 use keyfob_core::{Filter, Timestamp, TokenState, Ttl};
@@ -21,7 +20,7 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::{ApiCall, copyable};
-use crate::widget::{alert, owner, staleness, text, time};
+use crate::widget::{owner, staleness, text, time};
 
 /// How many tokens are shown.
 const SHOWN: usize = 20;
@@ -49,13 +48,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         let words = words.iter().map(String::as_str).chain(["--dry-run"]);
         page = page.call(call.command(words));
     }
-    let rest = async move {
-        match check(&visit, &target).await {
-            Ok(rest) => rest,
-            Err(trouble) => alert::trouble(&trouble),
-        }
-    };
-    Ok(Reply::Stream(page, Box::pin(stream::once(rest))))
+    Ok(Reply::with_rest(page, async move { check(&visit, &target).await }))
 }
 
 /// Counts again, and shows what was revoked.

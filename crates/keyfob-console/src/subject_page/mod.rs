@@ -23,7 +23,7 @@ use crate::shell::{Section, page};
 use crate::trouble::Trouble;
 use crate::visit::Visit;
 use crate::widget::call::ApiCall;
-use crate::widget::{alert, text};
+use crate::widget::text;
 
 /// How long the page waits for the number of sessions.
 const MAX_COUNTING: std::time::Duration = std::time::Duration::from_millis(200);
@@ -62,13 +62,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let call = ApiCall::get(link("/v1/tokens", &[("filter", &all)])).command(["list", &all]);
     let title = format!("Subject {}", text::visible(subject.as_str()));
     let page = Page::new(Section::Tokens, title, body).call(call);
-    let rest = async move {
-        match ended::section(&visit, &subject).await {
-            Ok(section) => section,
-            Err(trouble) => alert::trouble(&trouble),
-        }
-    };
-    Ok(Reply::Stream(page, Box::pin(futures_util::stream::once(rest))))
+    Ok(Reply::with_rest(page, async move { ended::section(&visit, &subject).await }))
 }
 
 fn tools(visit: &Visit, subject: &Subject, count: Option<u64>) -> Markup {
