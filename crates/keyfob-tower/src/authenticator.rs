@@ -14,6 +14,8 @@ use keyfob::{
 use crate::client_address::{TrustedProxies, peer};
 use crate::cookie::{SessionCookie, SetCookie};
 use crate::credentials::{CredentialSource, PresentedBearer};
+#[cfg(feature = "dpop")]
+use crate::dpop::{Dpop, TargetUri};
 use crate::error_response::ErrorResponse;
 
 /// The checks of a request, and the places where its credentials are read. One for each route or
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) is_optional: bool,
     /// What a request costs of the manager's limits; zero if they are not charged.
     pub(crate) cost: u32,
+    #[cfg(feature = "dpop")]
+    pub(crate) dpop: Option<(Dpop, TargetUri)>,
 }
 
 /// The token that authenticates a request, as the layer puts it into the extensions.
@@ -131,6 +135,8 @@ impl Settings {
             proxies: TrustedProxies::none(),
             is_optional: false,
             cost: 1,
+            #[cfg(feature = "dpop")]
+            dpop: None,
         })
     }
 
@@ -138,10 +144,11 @@ impl Settings {
     pub(crate) async fn authenticate(&self, parts: &mut Parts) -> Result<Additions, ErrorResponse> {
         let outcome = self.verify(parts).await;
         parts.extensions.insert(Realm(self.realm.clone()));
-        let (verified, additions) = match outcome.map_err(|answer| answer.realm(&self.realm))? {
+        let refuse = |answer: ErrorResponse| self.offer_proofs(answer.realm(&self.realm));
+        let (verified, additions) = match outcome.map_err(refuse)? {
             Some(found) => found,
             None if self.is_optional => return Ok(Additions::default()),
-            None => return Err(ErrorResponse::unauthenticated().realm(&self.realm)),
+            None => return Err(refuse(ErrorResponse::unauthenticated())),
         };
         parts.extensions.insert(verified);
         Ok(additions)
@@ -163,8 +170,15 @@ impl Settings {
         if let Some(address) = client_address {
             presentation = presentation.ip(address);
         }
+        let proof = self.proof_of(&presented, parts)?;
+        if let Some(proof) = &proof {
+            presentation = proof.confirm(presentation);
+        }
         let validated = self.manager.validate(presentation, &self.chain).await;
         let token = validated.map_err(|error| ErrorResponse::of_validation(&error, &self.chain))?;
+        if let Some(proof) = &proof {
+            self.accept_proof(proof, &token).await?;
+        }
         let verdict = self.charge(&token, client_address).await?;
         let renewed = match &self.cookie {
             // The end of an idle session moves with each use.

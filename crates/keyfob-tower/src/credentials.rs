@@ -46,6 +46,16 @@ pub enum CredentialSource {
 pub struct PresentedBearer<'a> {
     bearer: &'a str,
     source: CredentialSource,
+    scheme: AuthScheme,
+}
+
+/// The scheme with which a token is presented.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuthScheme {
+    /// `Bearer` (RFC 6750), or a cookie.
+    Bearer,
+    /// `DPoP` (RFC 9449 section 7.1): the header `DPoP` has a proof of the key that the token is bound to.
+    Dpop,
 }
 
 /// Why the credentials of a request cannot be read. Each is answered as `invalid_request`.
@@ -109,6 +119,11 @@ impl<'a> PresentedBearer<'a> {
         self.source
     }
 
+    /// Returns the scheme with which it is presented.
+    pub fn scheme(&self) -> AuthScheme {
+        self.scheme
+    }
+
     fn read_named(
         headers: &'a HeaderMap,
         query: &str,
@@ -120,11 +135,11 @@ impl<'a> PresentedBearer<'a> {
             Some(name) => from_cookie(headers, name)?,
             None => None,
         };
-        let found = |bearer, source| Ok(Some(Self { bearer, source }));
+        let found = |bearer, source, scheme| Ok(Some(Self { bearer, source, scheme }));
         match (header, cookie) {
             (Some(_), Some(_)) => Err(BadCredentials::HeaderAndCookie),
-            (Some(bearer), None) => found(bearer, CredentialSource::Header),
-            (None, Some(bearer)) => found(bearer, CredentialSource::Cookie),
+            (Some((scheme, bearer)), None) => found(bearer, CredentialSource::Header, scheme),
+            (None, Some(bearer)) => found(bearer, CredentialSource::Cookie, AuthScheme::Bearer),
             (None, None) => Ok(None),
         }
     }
@@ -169,7 +184,7 @@ fn percent_decoded(name: &str) -> Vec<u8> {
     decoded
 }
 
-fn from_header(headers: &HeaderMap) -> Result<Option<&str>, BadCredentials> {
+fn from_header(headers: &HeaderMap) -> Result<Option<(AuthScheme, &str)>, BadCredentials> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -181,11 +196,14 @@ fn from_header(headers: &HeaderMap) -> Result<Option<&str>, BadCredentials> {
     let scheme_end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len());
     let (scheme, rest) = bytes.split_at(scheme_end);
     // RFC 9110 section 11.1: the scheme is compared without regard to case.
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Ok(None);
-    }
+    let scheme = match scheme {
+        scheme if scheme.eq_ignore_ascii_case(b"bearer") => AuthScheme::Bearer,
+        scheme if scheme.eq_ignore_ascii_case(b"dpop") => AuthScheme::Dpop,
+        _ => return Ok(None),
+    };
     let text = std::str::from_utf8(rest).map_err(|_| BadCredentials::MalformedHeader)?;
-    bounded(text.trim_matches(' '), BadCredentials::MalformedHeader).map(Some)
+    let bearer = bounded(text.trim_matches(' '), BadCredentials::MalformedHeader)?;
+    Ok(Some((scheme, bearer)))
 }
 
 fn from_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadCredentials> {

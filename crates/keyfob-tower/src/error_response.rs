@@ -12,6 +12,8 @@ use crate::realm::{InvalidRealm, realm_value};
 
 /// When to try again if a store cannot be reached.
 const RETRY_UNAVAILABLE: Ttl = Ttl::from_secs(1);
+/// The algorithms of a signature that a proof may have.
+const PROOF_ALGORITHMS: &str = "ES256 EdDSA Ed25519 ES384 PS256 RS256";
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What a client learns of an error: a status, a stable code and a safe sentence.
@@ -63,6 +65,21 @@ pub struct ErrorResponse {
     scope: Option<String>,
     /// Boxed, as most errors have none.
     rate_limit: Option<Box<HeaderMap>>,
+    proof: ProofDemand,
+}
+
+/// What the response says about proofs of possession (RFC 9449 section 7.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum ProofDemand {
+    None,
+    /// The resource takes tokens with the scheme `DPoP` too.
+    Offered,
+    Invalid {
+        nonce: Option<HeaderValue>,
+    },
+    UseNonce {
+        nonce: Option<HeaderValue>,
+    },
 }
 
 impl ErrorResponse {
@@ -76,6 +93,7 @@ impl ErrorResponse {
             realm: None,
             scope: None,
             rate_limit: None,
+            proof: ProofDemand::None,
         }
     }
 
@@ -93,6 +111,30 @@ impl ErrorResponse {
         write_rate_limit(verdict, &mut rate_limit);
         let limited = Self::new(ErrorClass::Limited { retry_after });
         Self { rate_limit: Some(rate_limit), ..limited }
+    }
+
+    /// Returns the response to a request with a proof of possession that is not valid (RFC 9449 section 7.1). It has
+    /// a nonce for the next one, if proofs need one.
+    pub fn invalid_dpop_proof(nonce: Option<HeaderValue>) -> Self {
+        let detail = "the DPoP proof is not valid for this request";
+        let proof = ProofDemand::Invalid { nonce };
+        Self { detail, proof, ..Self::new(ErrorClass::InvalidToken) }
+    }
+
+    /// Returns the response to a request whose proof of possession has no nonce that counts (RFC 9449 section 9).
+    pub fn use_dpop_nonce(nonce: Option<HeaderValue>) -> Self {
+        let detail = "the DPoP proof needs the nonce of the header DPoP-Nonce";
+        let proof = ProofDemand::UseNonce { nonce };
+        Self { detail, proof, ..Self::new(ErrorClass::InvalidToken) }
+    }
+
+    /// Says in the challenge that a token may be presented with the scheme `DPoP`.
+    #[must_use]
+    pub fn offer_dpop(self) -> Self {
+        match self.proof {
+            ProofDemand::None => Self { proof: ProofDemand::Offered, ..self },
+            _ => self,
+        }
     }
 
     /// Returns the response to a request that cannot be understood. The sentence is sent.
@@ -132,6 +174,11 @@ impl ErrorResponse {
     pub fn code(&self) -> &'static str {
         if self.is_unauthenticated {
             return "unauthenticated";
+        }
+        match self.proof {
+            ProofDemand::Invalid { .. } => return "invalid_dpop_proof",
+            ProofDemand::UseNonce { .. } => return "use_dpop_nonce",
+            ProofDemand::None | ProofDemand::Offered => {}
         }
         self.class.oauth_error().unwrap_or(self.class.as_str())
     }
@@ -186,6 +233,10 @@ impl ErrorResponse {
     pub fn at_token_endpoint(self) -> Self {
         let same = Self { is_token_endpoint: true, is_unauthenticated: false, ..self };
         match same.class {
+            // RFC 9449 section 5: the proof is wrong, not the grant.
+            ErrorClass::InvalidToken if same.has_proof_error() => {
+                Self { class: ErrorClass::InvalidRequest, ..same }
+            }
             ErrorClass::InvalidToken => {
                 let class = ErrorClass::InvalidGrant;
                 Self { class, detail: detail(class), ..same }
@@ -228,16 +279,41 @@ impl ErrorResponse {
         if let Some(retry_after) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(retry_after)));
         }
-        if let Some(challenge) = self.challenge() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        for challenge in self.challenges() {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        if let ProofDemand::Invalid { nonce: Some(nonce) }
+        | ProofDemand::UseNonce { nonce: Some(nonce) } = &self.proof
+        {
+            headers.insert("dpop-nonce", nonce.clone());
         }
         if let Some(fields) = self.rate_limit {
             headers.extend(*fields);
         }
     }
 
-    /// Returns the challenge of RFC 6750 section 3, where the answer has one.
-    fn challenge(&self) -> Option<HeaderValue> {
+    /// Returns whether it is about a proof of possession that does not count.
+    fn has_proof_error(&self) -> bool {
+        matches!(self.proof, ProofDemand::Invalid { .. } | ProofDemand::UseNonce { .. })
+    }
+
+    /// Returns the challenges of RFC 6750 section 3 and RFC 9449 section 7.1, where the answer has any.
+    fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
+        let parameters = self.challenge_parameters();
+        let bearer = parameters.as_ref().filter(|_| !self.has_proof_error());
+        let bearer = bearer.map(|parameters| format!("Bearer {}", parameters.join(", ")));
+        let dpop = parameters.as_ref().filter(|_| self.proof != ProofDemand::None);
+        let dpop = dpop.map(|parameters| {
+            let algorithms = format!("algs=\"{PROOF_ALGORITHMS}\"");
+            let parameters = parameters.iter().cloned().chain([algorithms]);
+            format!("DPoP {}", parameters.collect::<Vec<_>>().join(", "))
+        });
+        let challenges = bearer.into_iter().chain(dpop);
+        challenges.filter_map(|text| HeaderValue::try_from(text.trim_end()).ok())
+    }
+
+    /// Returns the parameters of a challenge, where the answer has one.
+    fn challenge_parameters(&self) -> Option<Vec<String>> {
         let is_about_credentials = match self.class {
             ErrorClass::InvalidToken
             | ErrorClass::InsufficientScope
@@ -270,7 +346,7 @@ impl ErrorResponse {
         if let Some(scope) = &self.scope {
             parameters.push(format!("scope=\"{scope}\""));
         }
-        HeaderValue::try_from(format!("Bearer {}", parameters.join(", ")).trim_end()).ok()
+        Some(parameters)
     }
 }
 

@@ -104,6 +104,16 @@ impl AuthLayer {
         self
     }
 
+    /// Takes tokens that are bound to a key, with a proof (DPoP, RFC 9449). `origin` is the address of the service
+    /// as clients see it, such as `https://shop.example`. Without this, a token that is bound to a key is refused.
+    ///
+    /// With axum's `Router::nest`, axum tells the path that the client sent.
+    #[cfg(feature = "dpop")]
+    pub fn dpop(mut self, dpop: crate::dpop::Dpop, origin: crate::dpop::TargetUri) -> Self {
+        self.settings.dpop = Some((dpop, origin));
+        self
+    }
+
     /// Does not charge the manager's limits. Limits on failed attempts apply nevertheless.
     pub fn without_limits(self) -> Self {
         self.cost(0)

@@ -34,6 +34,7 @@
 //!   handler returns it by `?`.
 //! - [`SessionCookie`] sets, renews and removes a session cookie.
 //! - [`TrustedProxies`] says which proxies may name the client address.
+//! - `dpop::Dpop` checks proofs that a client has the key that its token is bound to (RFC 9449).
 //! - [`write_rate_limit`] writes the `RateLimit` fields.
 //!
 //! # What is accepted
@@ -62,17 +63,23 @@
 //! # Features
 //! `axum`, on by default: the extractors, and the client address from axum's `ConnectInfo`. Without
 //! it, this crate does not depend on axum.
+//!
+//! `dpop`: tokens that are bound to a key, with proofs. Without it, this crate builds no cryptography library, and
+//! such tokens are refused.
 
 mod authenticator;
 mod body;
 mod client_address;
 mod cookie;
 mod credentials;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 mod error_response;
 #[cfg(feature = "axum")]
 mod extract;
 mod grpc;
 mod layer;
+mod proof;
 mod rate_limit_fields;
 mod realm;
 mod scope;
@@ -81,7 +88,7 @@ pub use authenticator::VerifiedToken;
 pub use body::ResponseBody;
 pub use client_address::{InvalidNetwork, PeerAddress, TrustedProxies};
 pub use cookie::{InvalidCookieName, SameSite, SessionCookie, SetCookie};
-pub use credentials::{CredentialSource, PresentedBearer};
+pub use credentials::{AuthScheme, CredentialSource, PresentedBearer};
 pub use error_response::ErrorResponse;
 #[cfg(feature = "axum")]
 pub use extract::Authenticated;

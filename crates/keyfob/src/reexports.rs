@@ -43,7 +43,8 @@ pub mod event {
 /// What a service demands of a token, and the refusals.
 pub mod validation {
     pub use keyfob_core::validation::{
-        Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,
+        Consistency, Denied, DeviceBinding, KeyBinding, Presentation, PresentedBy, Refusal, Rule,
+        ValidationChain,
     };
 }
 

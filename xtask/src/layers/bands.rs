@@ -4,6 +4,7 @@
 pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-core", &[]),
     ("keyfob-api", &["keyfob-core"]),
+    ("keyfob-jwt", &["keyfob-core"]),
     ("keyfob-client", &["keyfob-api", "keyfob-core"]),
     ("keyfob-metrics", &["keyfob-core"]),
     ("keyfob-limit", &["keyfob-core", "keyfob-metrics"]),
@@ -13,7 +14,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-keys", &["keyfob-core", "keyfob-seal"]),
     ("keyfob-redb", &["keyfob-store"]),
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
-    ("keyfob-tower", &["keyfob"]),
+    ("keyfob-tower", &["keyfob", "keyfob-jwt"]),
     ("keyfob-server", &["keyfob", "keyfob-api", "keyfob-tower"]),
     ("keyfob-console", &["keyfob-api", "keyfob-client", "keyfob-core"]),
     ("keyfob-testkit", &["keyfob"]),
@@ -32,12 +33,12 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Libraries that one crate alone may use.
-pub(super) const ONLY_USERS: &[(&str, &str)] = &[
-    ("aws-lc-rs", "keyfob-seal"),
-    ("clap", "keyfob-cli"),
-    ("redb", "keyfob-redb"),
-    ("redis", "keyfob-redis"),
+/// Libraries that only these crates may use.
+pub(super) const ONLY_USERS: &[(&str, &[&str])] = &[
+    ("aws-lc-rs", &["keyfob-jwt", "keyfob-seal"]),
+    ("clap", &["keyfob-cli"]),
+    ("redb", &["keyfob-redb"]),
+    ("redis", &["keyfob-redis"]),
 ];
 
 /// Libraries that a crate may not use: the core does no I/O, and a store needs no runtime.

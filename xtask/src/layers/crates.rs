@@ -39,8 +39,9 @@ pub(super) fn faults_of(name: &str, dependencies: &[String]) -> Vec<String> {
             faults.push(format!("  {name} may not depend on {dependency}"));
         }
         if let Some((_, only)) = ONLY_USERS.iter().find(|(of, _)| *of == dependency)
-            && *only != name
+            && !only.contains(&name)
         {
+            let only = only.join(" and ");
             faults.push(format!("  {name} uses {dependency}, which only {only} may use"));
         }
         if FORBIDDEN.contains(&(name, dependency)) {

@@ -7,6 +7,7 @@ use clap::Args;
 use keyfob::values::Actor;
 use keyfob::{Audience, Kind, Scope, Subject, Ttl};
 
+use super::proven_key::ProvenKeyArgs;
 use crate::values;
 
 const AFTER_HELP: &str = "\
@@ -52,6 +53,9 @@ pub(crate) struct DeriveArgs {
     /// The actor to record in events and history
     #[arg(long, value_name = "ACTOR")]
     pub(crate) by: Option<Actor>,
+
+    #[command(flatten)]
+    pub(crate) proven_key: ProvenKeyArgs,
 
     /// Accepted only to refuse it without repeating it.
     #[arg(hide = true)]

@@ -10,6 +10,7 @@ mod derive;
 mod issue;
 mod keys;
 mod limit;
+mod proven_key;
 mod query;
 mod recover;
 mod refresh;

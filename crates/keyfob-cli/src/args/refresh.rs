@@ -7,6 +7,8 @@ use clap::Args;
 use keyfob::values::Actor;
 use keyfob::{Audience, ClientId, DeviceId, Scope, Ttl};
 
+use super::proven_key::ProvenKeyArgs;
+
 const AFTER_HELP: &str = "\
 The bearer is read from stdin or from a file, as in 'validate'. It is valid once. A client that lost
 the response may retry within the retry window of the family (default: 10 seconds) and gets the same
@@ -54,6 +56,9 @@ pub(crate) struct RefreshArgs {
     /// The actor to record in events and history
     #[arg(long, value_name = "ACTOR")]
     pub(crate) by: Option<Actor>,
+
+    #[command(flatten)]
+    pub(crate) proven_key: ProvenKeyArgs,
 
     /// Accepted only to refuse it without repeating it.
     #[arg(hide = true)]

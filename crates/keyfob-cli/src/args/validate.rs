@@ -7,6 +7,7 @@ use clap::Args;
 use keyfob::values::{ClaimName, Issuer};
 use keyfob::{Audience, DeviceId, Kind, Scope, Ttl};
 
+use super::proven_key::ProvenKeyArgs;
 use crate::values;
 
 const AFTER_HELP: &str = "\
@@ -71,6 +72,9 @@ pub(crate) struct ValidateArgs {
     /// Require this claim. Repeat to require all of several
     #[arg(long, value_name = "NAME", help_heading = "Requirements")]
     pub(crate) require_claim: Vec<ClaimName>,
+
+    #[command(flatten)]
+    pub(crate) proven_key: ProvenKeyArgs,
 
     /// Accepted only to refuse it without repeating it.
     #[arg(hide = true)]

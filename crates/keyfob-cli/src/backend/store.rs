@@ -3,8 +3,8 @@
 use keyfob::store::StoreError;
 use keyfob::values::Actor;
 use keyfob::{
-    Error, Filter, Issued, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome,
-    RotateRequest, Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
+    Error, Filter, Issued, Paging, RefreshRequest, RevokeOutcome as Outcome, RotateRequest, Token,
+    TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
 use keyfob_api::{
@@ -68,11 +68,9 @@ impl StoreBackend {
     }
 
     pub(super) async fn explain(&self, wanted: &ExplainBody) -> Result<ExplainAnswer, Failure> {
-        let bearer = wanted.token.as_ref().map(|token| token.expose()).unwrap_or_default();
-        let mut presented = Presentation::new(bearer);
-        if let Some(device) = &wanted.device_id {
-            presented = presented.device(device);
-        }
+        let bearer = wanted.token.clone().unwrap_or_default();
+        let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+        let presented = bodies::presentation(&bearer, wanted.device_id.as_ref(), proven.as_ref());
         let chain = wanted.add_to(ValidationChain::new());
         let mut secret = None;
         let (token, refusals) = match self.manager.explain(presented, &chain).await {
@@ -111,7 +109,10 @@ impl StoreBackend {
         by: Option<&Actor>,
     ) -> Result<IssuedBody, Failure> {
         let grant = by.cloned().into_iter().fold(wanted.grant(), keyfob::Grant::by);
-        Ok(self.issued(&self.manager.derive(wanted.token.expose(), grant).await?))
+        let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+        let presented =
+            bodies::presentation(&wanted.token, wanted.device_id.as_ref(), proven.as_ref());
+        Ok(self.issued(&self.manager.derive(presented, grant).await?))
     }
 
     pub(super) async fn rotate(

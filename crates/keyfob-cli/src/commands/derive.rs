@@ -17,6 +17,7 @@ pub(super) async fn run(args: &DeriveArgs, context: &mut Context) -> Result<(), 
         scopes: NameSet::from_names(args.scope.iter().cloned())?,
         audience: NameSet::from_names(args.audience.iter().cloned())?,
         ttl: args.ttl,
+        cnf: args.proven_key.key(),
         ..DeriveBody::default()
     };
     let issued = context.backend.derive(&wanted, args.by.as_ref()).await;

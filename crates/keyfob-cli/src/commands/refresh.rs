@@ -19,7 +19,7 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
         access_ttl: args.access_ttl,
         client: args.client.clone(),
         device_id: args.device_id.clone(),
-        cnf: None,
+        cnf: args.proven_key.key(),
     };
     let backend = &context.backend;
     let pair = backend.refresh(&wanted, args.by.as_ref()).await;

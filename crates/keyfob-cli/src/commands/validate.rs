@@ -105,6 +105,7 @@ fn body(args: &ValidateArgs, bearer: &BearerInput) -> Result<ValidateBody, Failu
         clock_skew: args.clock_skew,
         max_age: args.max_age,
         device_id: args.device_id.clone(),
+        cnf: args.proven_key.key(),
         ..ValidateBody::default()
     })
 }
@@ -122,6 +123,7 @@ fn explain_body(args: &ValidateArgs, bearer: &BearerInput) -> Result<ExplainBody
         clock_skew,
         max_age,
         device_id,
+        cnf,
         ..
     } = body(args, bearer)?;
     Ok(ExplainBody {
@@ -135,6 +137,7 @@ fn explain_body(args: &ValidateArgs, bearer: &BearerInput) -> Result<ExplainBody
         clock_skew,
         max_age,
         device_id,
+        cnf,
         ..ExplainBody::default()
     })
 }

@@ -110,6 +110,10 @@ fn whole_life(keyfob: &Keyfob) {
 
     let demands =
         ["validate", "--json", "--scope=read", "--audience=example-app", "--kind=session"];
+    // Whoever has the bearer alone has nothing.
+    let stolen = keyfob.feed(&demands, format!("{bearer}\n").as_bytes()).exits(1).object();
+    assert_eq!(stolen["code"], "confirmation_mismatch");
+    let demands = [&demands[..], &["--jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"]].concat();
     let good = keyfob.feed(&demands, format!("{bearer}\n").as_bytes()).exits(0).object();
     assert_eq!(good["ok"], true);
     assert_eq!(good["token"]["id"], id.as_str());

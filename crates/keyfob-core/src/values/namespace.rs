@@ -315,6 +315,12 @@ impl Namespace {
         EpochField(digest)
     }
 
+    /// Returns a secret key for one purpose. It is the same wherever this namespace is open, and tells nothing
+    /// about the keys of other purposes.
+    pub fn key_for(&self, purpose: &str) -> [u8; 32] {
+        self.digest(b"key", &[purpose.as_bytes()])
+    }
+
     fn digest(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         digest(&self.keyed, purpose, parts)
     }

@@ -50,6 +50,11 @@ impl Timestamp {
     /// every time zone.
     pub const MAX: Self = Self(253_402_128_000_000);
 
+    /// Returns the time so many seconds after 1970 began. A time that is too late is [`Timestamp::MAX`].
+    pub const fn from_secs(secs: u64) -> Self {
+        Self::from_millis(secs.saturating_mul(1_000))
+    }
+
     /// Returns the point `millis` milliseconds after the start of 1970, or [`Timestamp::MAX`] if
     /// that is earlier.
     pub const fn from_millis(millis: u64) -> Self {

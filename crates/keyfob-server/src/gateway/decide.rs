@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 use keyfob::limit::request_of;
-use keyfob::{DeviceId, Error, ErrorClass, LimitBy, LimitVerdict, Presentation, Refusal, Token};
+use keyfob::{DeviceId, ErrorClass, LimitBy, LimitVerdict, Presentation, Token};
 use keyfob_tower::{ErrorResponse, PresentedBearer};
 
-use super::demands::{BadDemands, Demands, Device, NOT_A_BEARER};
+use super::demands::{BadDemands, Demands, Device};
 use super::request::ClientRequest;
 use super::verdict::{Allowed, Denial, Verdict};
 use crate::shared::Shared;
@@ -56,7 +56,7 @@ async fn allow(
         presentation = presentation.ip(address);
     }
     let validated = shared.manager.validate(presentation, &demands.chain).await;
-    let token = validated.map_err(|error| refusal(&error, &demands))?;
+    let token = validated.map_err(|error| ErrorResponse::of_validation(&error, &demands.chain))?;
     let limits = charge(shared, request, &demands, &token).await?;
     Ok(Allowed { token, limits })
 }
@@ -77,16 +77,6 @@ fn device(
         (None, _) => Ok(None),
         (Some(Some(id)), None) => Ok(Some(id)),
         _ => Err(ErrorResponse::invalid_request("the header that names the device is not valid")),
-    }
-}
-
-fn refusal(error: &Error, demands: &Demands) -> ErrorResponse {
-    match error.refusal() {
-        // A token that authenticates no request is answered like one that is not valid.
-        Some(Refusal::Rule(denied)) if denied.code() == NOT_A_BEARER => {
-            ErrorResponse::new(ErrorClass::InvalidToken)
-        }
-        _ => ErrorResponse::of_validation(error, &demands.chain),
     }
 }
 

@@ -11,9 +11,7 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 use keyfob::validation::DeviceBinding;
 use keyfob::values::LimitName;
-use keyfob::{
-    Consistency, Denied, DeviceId, InvalidValue, Kind, Timestamp, Token, Ttl, ValidationChain,
-};
+use keyfob::{Consistency, DeviceId, InvalidValue, Kind, Ttl, ValidationChain};
 
 use super::parameters::DEMANDS;
 use crate::chains::{Chains, NamedChain};
@@ -68,9 +66,6 @@ fn names() -> [&'static str; DEMANDS.len()] {
 /// The demands that accept any one of several values: more values accept more tokens.
 const WIDENING: [&str; 4] = ["any_scope", "audience", "issuer", "kind"];
 
-/// The code of the refusal of a token that no gateway accepts.
-pub(super) const NOT_A_BEARER: &str = "not_a_bearer_token";
-
 impl Demands {
     /// Reads the demands in a query.
     ///
@@ -111,7 +106,10 @@ impl Demands {
             }
             limits.push((name, cost));
         }
-        Ok(Self { chain: chain.rule(is_bearer_token), device, limits })
+        // Whatever a chain allows: a refresh token authenticates no request.
+        let chain = chain.refuse_kind(Kind::Refresh);
+        chain.check().map_err(|invalid| is_invalid("chain", &invalid))?;
+        Ok(Self { chain, device, limits })
     }
 }
 
@@ -157,8 +155,7 @@ impl Values {
 fn kinds(values: &Values) -> Result<ValidationChain, BadDemands> {
     let chain = ValidationChain::new();
     if !values.has("kind") {
-        let all = [Kind::Access, Kind::ApiKey, Kind::Session];
-        return Ok(all.into_iter().fold(chain, ValidationChain::allow_kind));
+        return Ok(chain);
     }
     values.list("kind").try_fold(chain, |chain, name| match name.parse() {
         Ok(Kind::Refresh) => Err(BadDemands::Invalid {
@@ -228,18 +225,6 @@ fn charge(item: &str) -> Result<(LimitName, u32), BadDemands> {
 
 fn is_invalid(name: &'static str, invalid: &InvalidValue) -> BadDemands {
     BadDemands::Invalid { name, reason: invalid.to_string() }
-}
-
-/// Refuses a token that does not authenticate a request, whatever a chain allows: a refresh token, and
-/// a token that is bound to a key. The gateway has seen no proof of the key.
-fn is_bearer_token(token: &Token, _: Timestamp) -> Result<(), Denied> {
-    if token.kind == Kind::Refresh {
-        return Err(Denied::new(NOT_A_BEARER, "a refresh token authenticates no request"));
-    }
-    match token.claims.registered.confirmation {
-        Some(_) => Err(Denied::new(NOT_A_BEARER, "the token is bound to a key without proof")),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Everything that is wrong with a token: what an operator asks when a user cannot get in.
 
 use keyfob::Error;
+use keyfob::validation::{KeyBinding, PresentedBy};
 use keyfob_api::{ExplainAnswer, ExplainBody, SecretBody};
 
 use super::input::body;
@@ -35,7 +36,14 @@ pub(crate) async fn handle(call: Call) -> Answer {
         (None, Some(id)) => {
             let token = readable(&call, id).await?;
             let now = call.manager().now();
-            let refusals = chain.evaluate_all(&token, wanted.device_id.as_ref(), now).await;
+            // Nobody presents an id, so nobody could have proved a key.
+            let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+            let chain = match &proven {
+                None => chain.key(KeyBinding::Unchecked),
+                Some(_) => chain,
+            };
+            let by = PresentedBy { device: wanted.device_id.as_ref(), key: proven.as_ref() };
+            let refusals = chain.evaluate_all(&token, by, now).await;
             (token, refusals)
         }
         _ => {

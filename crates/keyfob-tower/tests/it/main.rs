@@ -4,6 +4,8 @@
 
 mod answers;
 mod cookies;
+#[cfg(feature = "dpop")]
+mod dpop;
 mod examples;
 mod grpc;
 mod harness;

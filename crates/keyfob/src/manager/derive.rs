@@ -155,10 +155,5 @@ fn check_presenter(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let device = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
-    ValidationChain::new().device(device).evaluate_without_rules(token, presented.device, now)?;
-    let key = token.claims.registered.confirmation.as_ref();
-    if key.is_some() && key != presented.confirmation {
-        return Err(Refusal::Confirmation);
-    }
-    Ok(())
+    ValidationChain::new().device(device).evaluate_without_rules(token, presented.by(), now)
 }

@@ -244,6 +244,12 @@ impl TokenManager {
         self.inner.clock.now()
     }
 
+    /// Returns a secret key for one purpose of yours. It is the same on every node of the namespace, and tells
+    /// nothing about the keys of other purposes.
+    pub fn key_for(&self, purpose: &str) -> [u8; 32] {
+        self.inner.store.namespace().key_for(purpose)
+    }
+
     /// Returns the prefix of the bearer tokens that the manager issues.
     ///
     /// ```

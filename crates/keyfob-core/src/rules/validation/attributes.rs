@@ -3,7 +3,7 @@
 use crate::names::NameSet;
 use crate::text::{Audience, ClaimName, Issuer, Scope};
 use crate::time::Timestamp;
-use crate::token::{Kind, Token};
+use crate::token::{Confirmation, Kind, Token};
 
 /// The attributes that a chain checks, of a [`Token`] or of the entry that a cache holds of one.
 pub trait TokenAttributes {
@@ -21,6 +21,10 @@ pub trait TokenAttributes {
     fn has_claim(&self, name: &ClaimName) -> bool;
     /// Returns the identifier of the device that the token is bound to.
     fn device_id(&self) -> Option<&str>;
+    /// Returns whether the token is bound to a key.
+    fn is_bound_to_key(&self) -> bool;
+    /// Returns whether the token is bound to this key.
+    fn is_bound_to(&self, key: &Confirmation) -> bool;
 }
 
 impl TokenAttributes for Token {
@@ -50,5 +54,13 @@ impl TokenAttributes for Token {
 
     fn device_id(&self) -> Option<&str> {
         self.metadata.device.id.as_ref().map(|id| id.as_str())
+    }
+
+    fn is_bound_to_key(&self) -> bool {
+        self.claims.registered.confirmation.is_some()
+    }
+
+    fn is_bound_to(&self, key: &Confirmation) -> bool {
+        self.claims.registered.confirmation.as_ref() == Some(key)
     }
 }

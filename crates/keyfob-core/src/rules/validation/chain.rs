@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Rule;
-use crate::invalid::InvalidValue;
+use crate::field::Field;
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
 use crate::text::{Audience, ClaimName, Issuer, Scope};
 use crate::time::Ttl;
@@ -48,6 +49,7 @@ pub struct ValidationChain {
     pub(super) max_age: Option<Ttl>,
     pub(super) claims: Vec<ClaimName>,
     pub(super) device: DeviceBinding,
+    pub(super) key: KeyBinding,
     pub(super) consistency: Consistency,
     pub(super) rules: Vec<Arc<dyn Rule>>,
 }
@@ -74,6 +76,20 @@ pub enum DeviceBinding {
     IfBound,
     /// The token must name a device, and that device must present it.
     Required,
+}
+
+/// The requirement on a proof of the key that a token is bound to (`cnf`, RFC 7800).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum KeyBinding {
+    /// A token that is bound to a key is accepted only with a proof of that key.
+    #[default]
+    IfBound,
+    /// The token must be bound to a key, and the request must prove it.
+    Required,
+    /// The key is not checked. This is for a service that only describes a token to somebody who checks
+    /// the proof, as introspection does (RFC 9449 section 6.2).
+    Unchecked,
 }
 
 impl ValidationChain {
@@ -106,6 +122,24 @@ impl ValidationChain {
         self.with(|chain| {
             chain.kinds.push(kind);
             Ok(())
+        })
+    }
+
+    /// Refuses tokens of this kind, also where the chain allowed them before. A chain that accepts no
+    /// other kind is not valid.
+    pub fn refuse_kind(self, kind: Kind) -> Self {
+        self.with(|chain| {
+            if chain.kinds.is_empty() {
+                chain.kinds.extend(Kind::ALL);
+            }
+            chain.kinds.retain(|allowed| *allowed != kind);
+            match chain.kinds.is_empty() {
+                true => {
+                    let rule = "the only kind that the chain allows is refused";
+                    Err(InvalidValue::new(Field::Kind, InvalidReason::Contradiction { rule }))
+                }
+                false => Ok(()),
+            }
         })
     }
 
@@ -173,6 +207,15 @@ impl ValidationChain {
         })
     }
 
+    /// Sets the requirement on a proof of the key that the token is bound to. Default:
+    /// [`KeyBinding::IfBound`].
+    pub fn key(self, binding: KeyBinding) -> Self {
+        self.with(|chain| {
+            chain.key = binding;
+            Ok(())
+        })
+    }
+
     /// Sets how current the data of the decision must be. Default:
     /// [`Consistency::BoundedStaleness`].
     pub fn consistency(self, consistency: Consistency) -> Self {
@@ -208,6 +251,11 @@ impl ValidationChain {
         self.device
     }
 
+    /// Returns the requirement on a proof of the key that the token is bound to.
+    pub fn key_binding(&self) -> KeyBinding {
+        self.key
+    }
+
     /// Returns whether the chain has rules of the application, which need the whole token.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
@@ -231,6 +279,7 @@ impl std::fmt::Debug for ValidationChain {
             .field("max_age", &self.max_age)
             .field("claims", &self.claims)
             .field("device", &self.device)
+            .field("key", &self.key)
             .field("consistency", &self.consistency)
             .field("rules", &self.rules.len())
             .finish()

@@ -1,14 +1,14 @@
 //! How a chain checks a token: the requirements, in the order of the [module](super).
 
 use super::attributes::TokenAttributes;
-use super::{Denied, DeviceBinding, Refusal, ValidationChain};
+use super::{Denied, DeviceBinding, KeyBinding, PresentedBy, Refusal, ValidationChain};
 use crate::names::NameSet;
 use crate::text::DeviceId;
 use crate::time::Timestamp;
-use crate::token::{RecordIntegrity, StateInputs, Token, TokenState};
+use crate::token::{Confirmation, RecordIntegrity, StateInputs, Token, TokenState};
 
 /// One requirement: returns the refusal if the token does not meet it.
-type Requirement<T> = fn(&ValidationChain, &T, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
+type Requirement<T> = fn(&ValidationChain, &T, PresentedBy<'_>, Timestamp) -> Option<Refusal>;
 
 impl ValidationChain {
     /// Checks a token, and stops at the first requirement that it does not meet. A chain that is
@@ -19,10 +19,10 @@ impl ValidationChain {
     pub async fn evaluate(
         &self,
         token: &Token,
-        device: Option<&DeviceId>,
+        by: PresentedBy<'_>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.evaluate_without_rules(token, device, now)?;
+        self.evaluate_without_rules(token, by, now)?;
         self.evaluate_rules(token, now).await
     }
 
@@ -33,11 +33,11 @@ impl ValidationChain {
     pub fn evaluate_without_rules(
         &self,
         token: &Token,
-        device: Option<&DeviceId>,
+        by: PresentedBy<'_>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let first = self.config_refusal().or_else(|| self.check_state(token, now));
-        first.or_else(|| self.refusals(token, device, now).next()).map_or(Ok(()), Err)
+        first.or_else(|| self.refusals(token, by, now).next()).map_or(Ok(()), Err)
     }
 
     /// Checks a token against the rules of the application.
@@ -60,13 +60,13 @@ impl ValidationChain {
     pub fn evaluate_active(
         &self,
         token: &impl TokenAttributes,
-        device: Option<&DeviceId>,
+        by: PresentedBy<'_>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if self.accepts_every_active_token() {
+        if self.accepts_every_unbound_token() && !token.is_bound_to_key() {
             return Ok(());
         }
-        self.refusals(token, device, now).next().map_or(Ok(()), Err)
+        self.refusals(token, by, now).next().map_or(Ok(()), Err)
     }
 
     /// Checks a token against every requirement, for diagnosis. Returns the refusals of all that it
@@ -74,12 +74,12 @@ impl ValidationChain {
     pub async fn evaluate_all(
         &self,
         token: &Token,
-        device: Option<&DeviceId>,
+        by: PresentedBy<'_>,
         now: Timestamp,
     ) -> Vec<Refusal> {
         let state = self.config_refusal().or_else(|| self.check_state(token, now));
         let mut refusals: Vec<_> = state.into_iter().collect();
-        refusals.extend(self.refusals(token, device, now));
+        refusals.extend(self.refusals(token, by, now));
         for rule in &self.rules {
             refusals.extend(rule.check(token, now).await.map_err(Refusal::from).err());
         }
@@ -87,7 +87,7 @@ impl ValidationChain {
     }
 
     /// Whether the chain requires nothing but the state, its rules aside.
-    fn accepts_every_active_token(&self) -> bool {
+    fn accepts_every_unbound_token(&self) -> bool {
         // Every field is named, so that a new requirement cannot be forgotten here.
         let Self {
             invalid,
@@ -100,6 +100,7 @@ impl ValidationChain {
             max_age,
             claims,
             device,
+            key,
             consistency: _,
             rules: _,
         } = self;
@@ -112,6 +113,7 @@ impl ValidationChain {
             && max_age.is_none()
             && claims.is_empty()
             && *device == DeviceBinding::Unchecked
+            && *key != KeyBinding::Required
     }
 
     /// The refusals of the requirements beyond the state and before the rules. Each requirement is
@@ -119,10 +121,10 @@ impl ValidationChain {
     fn refusals<'a, T: TokenAttributes>(
         &'a self,
         token: &'a T,
-        device: Option<&'a DeviceId>,
+        by: PresentedBy<'a>,
         now: Timestamp,
     ) -> impl Iterator<Item = Refusal> + 'a {
-        let in_order: [Requirement<T>; 8] = [
+        let in_order: [Requirement<T>; 9] = [
             |chain, token, _, _| chain.check_kind(token),
             |chain, token, _, _| chain.check_issuer(token),
             |chain, token, _, _| chain.check_audience(token),
@@ -130,9 +132,10 @@ impl ValidationChain {
             |chain, token, _, _| chain.check_any_scope(token),
             |chain, token, _, now| chain.check_age(token, now),
             |chain, token, _, _| chain.check_claims(token),
-            |chain, token, device, _| chain.check_device(token, device),
+            |chain, token, by, _| chain.check_device(token, by.device),
+            |chain, token, by, _| chain.check_key(token, by.key),
         ];
-        in_order.into_iter().filter_map(move |check| check(self, token, device, now))
+        in_order.into_iter().filter_map(move |check| check(self, token, by, now))
     }
 
     /// Parts that were given after an invalid one were not taken, so no token may pass.
@@ -208,6 +211,20 @@ impl ValidationChain {
             DeviceBinding::Required => bound_to.is_some() && is_same,
         };
         (!is_met).then_some(Refusal::Device)
+    }
+
+    fn check_key(
+        &self,
+        token: &impl TokenAttributes,
+        proven: Option<&Confirmation>,
+    ) -> Option<Refusal> {
+        let is_proven = || proven.is_some_and(|key| token.is_bound_to(key));
+        let is_met = match self.key {
+            KeyBinding::Unchecked => true,
+            KeyBinding::IfBound => !token.is_bound_to_key() || is_proven(),
+            KeyBinding::Required => is_proven(),
+        };
+        (!is_met).then_some(Refusal::Confirmation)
     }
 }
 

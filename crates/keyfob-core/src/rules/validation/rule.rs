@@ -93,10 +93,8 @@ impl<'a> Presentation<'a> {
         Self { device: Some(device), ..self }
     }
 
-    /// Sets the key whose possession the request proves.
-    ///
-    /// No token is derived from a token that is bound to a key without it. A validation does not
-    /// check the key: the validated token names it, for the caller that verifies proofs.
+    /// Sets the key whose possession the request proves. Without it, a token that is bound to a key is
+    /// refused, unless the chain says [`KeyBinding::Unchecked`](super::KeyBinding::Unchecked).
     pub fn confirmation(self, key: &'a Confirmation) -> Self {
         Self { confirmation: Some(key), ..self }
     }
@@ -106,6 +104,21 @@ impl<'a> Presentation<'a> {
     pub fn ip(self, ip: IpAddr) -> Self {
         Self { ip: Some(ip), ..self }
     }
+
+    /// Returns who presents the bearer token.
+    #[inline]
+    pub fn by(&self) -> PresentedBy<'a> {
+        PresentedBy { device: self.device, key: self.confirmation }
+    }
+}
+
+/// Who presents a bearer token, as far as a chain compares it with the token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PresentedBy<'a> {
+    /// The device, if it is known.
+    pub device: Option<&'a DeviceId>,
+    /// The key whose possession was proven, if any.
+    pub key: Option<&'a Confirmation>,
 }
 
 impl<'a> From<&'a str> for Presentation<'a> {

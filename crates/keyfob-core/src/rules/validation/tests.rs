@@ -4,10 +4,15 @@ use super::*;
 use crate::text::DeviceId;
 use crate::time::{Timestamp, Ttl};
 use crate::token::sample::{START, token};
-use crate::token::{Kind, PrivateClaims, RecordIntegrity, Revocation, RevocationScope, Token};
+use crate::token::{
+    Confirmation, Kind, PrivateClaims, RecordIntegrity, Revocation, RevocationScope, Token,
+};
 
 async fn check(chain: &ValidationChain, token: &Token, now: Timestamp) -> Result<(), String> {
-    chain.evaluate(token, None, now).await.map_err(|refusal| refusal.code().to_owned())
+    chain
+        .evaluate(token, PresentedBy::default(), now)
+        .await
+        .map_err(|refusal| refusal.code().to_owned())
 }
 
 /// Checks the result for several tokens, each of which is the sample with one change.
@@ -123,14 +128,15 @@ async fn a_bound_token_is_valid_only_from_its_device() {
     let bound = token();
     let device = DeviceId::new("device123").unwrap();
     let other = DeviceId::new("device456").unwrap();
-    assert!(chain.evaluate(&bound, Some(&device), START).await.is_ok());
-    assert_eq!(chain.evaluate(&bound, Some(&other), START).await, Err(Refusal::Device));
-    assert_eq!(chain.evaluate(&bound, None, START).await, Err(Refusal::Device));
+    let from = |device| PresentedBy { device: Some(device), key: None };
+    assert!(chain.evaluate(&bound, from(&device), START).await.is_ok());
+    assert_eq!(chain.evaluate(&bound, from(&other), START).await, Err(Refusal::Device));
+    assert_eq!(chain.evaluate(&bound, PresentedBy::default(), START).await, Err(Refusal::Device));
     let mut free = token();
     free.metadata.device.id = None;
-    assert!(chain.evaluate(&free, None, START).await.is_ok());
+    assert!(chain.evaluate(&free, PresentedBy::default(), START).await.is_ok());
     let required = ValidationChain::new().device(DeviceBinding::Required);
-    assert_eq!(required.evaluate(&free, Some(&device), START).await, Err(Refusal::Device));
+    assert_eq!(required.evaluate(&free, from(&device), START).await, Err(Refusal::Device));
 }
 
 #[tokio::test]
@@ -144,7 +150,7 @@ async fn check_returns_the_first_failure_and_check_all_returns_all() {
     let mut token = token();
     revoke(&mut token);
     assert_eq!(check(&chain, &token, START).await, Err("token_revoked".to_owned()));
-    let all = chain.evaluate_all(&token, None, START).await;
+    let all = chain.evaluate_all(&token, PresentedBy::default(), START).await;
     let codes: Vec<&str> = all.iter().map(Refusal::code).collect();
     let expected = [
         "token_revoked",
@@ -183,6 +189,48 @@ fn an_invalid_chain_reports_its_error() {
 async fn an_invalid_chain_refuses_every_token() {
     let chain = ValidationChain::new().allow_issuer("").require_scope("admin");
     assert_eq!(check(&chain, &token(), START).await, Err("invalid_chain".to_owned()));
-    let all = chain.evaluate_all(&token(), None, START).await;
+    let all = chain.evaluate_all(&token(), PresentedBy::default(), START).await;
     assert_eq!(all.first().map(Refusal::code), Some("invalid_chain"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_needs_a_proof_of_that_key() {
+    let key = |text: &str| Confirmation::Jkt(text.try_into().unwrap());
+    let (own, other) = (key("own"), key("other"));
+    let certificate = Confirmation::CertificateThumbprint("own".try_into().unwrap());
+    let mut bound = token();
+    bound.claims.registered.confirmation = Some(own.clone());
+    let free = token();
+    let with = |key| PresentedBy { device: None, key: Some(key) };
+    let code = async |binding, token: &Token, by| {
+        let chain = ValidationChain::new().key(binding);
+        chain.evaluate(token, by, START).await.err()
+    };
+    let refused = Some(Refusal::Confirmation);
+    let default = KeyBinding::default();
+    for by in [PresentedBy::default(), with(&other), with(&certificate)] {
+        assert_eq!(code(default, &bound, by).await, refused);
+        assert_eq!(code(KeyBinding::Required, &bound, by).await, refused);
+        assert_eq!(code(KeyBinding::Required, &free, by).await, refused);
+        assert_eq!(code(KeyBinding::Unchecked, &bound, by).await, None);
+        assert_eq!(code(default, &free, by).await, None);
+    }
+    assert_eq!(code(default, &bound, with(&own)).await, None);
+    assert_eq!(code(KeyBinding::Required, &bound, with(&own)).await, None);
+}
+
+#[tokio::test]
+async fn a_kind_that_is_refused_is_refused_whatever_was_allowed() {
+    let chains = [
+        ValidationChain::new(),
+        ValidationChain::new().allow_kind(Kind::Refresh).allow_kind(Kind::Access),
+    ];
+    for chain in chains {
+        let chain = chain.refuse_kind(Kind::Refresh);
+        let changes: [fn(&mut Token); 2] =
+            [|token| token.kind = Kind::Refresh, |token| token.kind = Kind::Access];
+        assert_eq!(codes(chain, &changes).await, ["invalid_kind", ""]);
+    }
+    let nothing = ValidationChain::new().allow_kind(Kind::Refresh).refuse_kind(Kind::Refresh);
+    assert!(nothing.check().is_err());
 }

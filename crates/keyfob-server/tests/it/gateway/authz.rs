@@ -7,8 +7,8 @@ use http::Request;
 use http_body_util::Full;
 use keyfob::token::Confirmation;
 use keyfob::{
-    Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, RevokeRequest,
-    TokenManager, Ttl, ValidationChain,
+    Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, Presentation,
+    RevokeRequest, TokenManager, Ttl, ValidationChain,
 };
 use keyfob_server::Settings;
 use keyfob_tower::{SessionCookie, TrustedProxies};
@@ -101,14 +101,15 @@ async fn tokens_that_authenticate_no_request_are_refused_whatever_a_chain_allows
     let service = Service::with(settings).await;
     let refresh = service.bearer(Grant::new(Kind::Refresh).subject("alice")).await;
     let jkt = Confirmation::Jkt("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap());
-    let bound = service.bearer(Grant::new(Kind::Access).confirmation(jkt).uses(1)).await;
+    let bound = service.bearer(Grant::new(Kind::Access).confirmation(jkt.clone()).uses(1)).await;
     for bearer in [refresh, bound.clone()] {
         for query in ["", "chain=all"] {
             let reply = ask_as(&service, query, &bearer).await;
             assert_eq!((reply.status.as_u16(), reply.error().1), (401, "invalid_token".into()));
         }
     }
-    assert!(service.manager.validate_active(&bound).await.is_ok(), "the use is not taken");
+    let proven = Presentation::new(&bound).confirmation(&jkt);
+    assert!(service.manager.validate_active(proven).await.is_ok(), "the use is not taken");
 }
 
 #[tokio::test]

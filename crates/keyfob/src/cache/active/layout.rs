@@ -29,8 +29,11 @@ pub(super) const MAX_CELLS: usize = 15;
 /// Where the lane begins, of ten bits.
 pub(super) const LANE: u32 = 15;
 pub(super) const MAX_LANE: u32 = 1023;
-/// Where the milliseconds begin that the id does not say.
+/// Where the milliseconds begin that the id does not say, of four bits.
 pub(super) const MILLIS: u32 = 25;
+pub(super) const MAX_MILLIS: u32 = 15;
+/// The token is bound to a key.
+pub(super) const BOUND: u32 = 1 << 29;
 /// The length of a time.
 pub(super) const TIME: usize = 6;
 /// The length byte of a field whose length follows in two bytes.

@@ -29,13 +29,13 @@ use keyfob_core::names::{Name, NameSet};
 use keyfob_core::text::{Audience, ClaimName, Issuer, Scope};
 use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::{
-    Claims, ClaimsMismatch, Kind, PrivateClaims, RegisteredClaims, SecretUsed, Token,
+    Claims, ClaimsMismatch, Confirmation, Kind, PrivateClaims, RegisteredClaims, SecretUsed, Token,
 };
 use keyfob_core::validation::TokenAttributes;
 use keyfob_store::{InvalidationSlot, StoreError};
 use layout::{
-    BY_OLDER, CELLS, CLAIMS, DEVICE, HEAD, ISSUER, KIND, LANE, LONG, MAX_CELLS, MAX_LANE, MILLIS,
-    OWN_EXPIRY, OWN_ISSUE, ROOT, TIME, TWO_SECRETS, USED,
+    BOUND, BY_OLDER, CELLS, CLAIMS, DEVICE, HEAD, ISSUER, KIND, LANE, LONG, MAX_CELLS, MAX_LANE,
+    MAX_MILLIS, MILLIS, OWN_EXPIRY, OWN_ISSUE, ROOT, TIME, TWO_SECRETS, USED,
 };
 use rest::{Older, Rest};
 pub(crate) use write::{Other, write};
@@ -150,7 +150,7 @@ impl<'a> ActiveToken<'a> {
         if self.has(OWN_ISSUE) {
             return self.times(0).time().unwrap_or_default();
         }
-        let millis = u64::from(self.head >> MILLIS);
+        let millis = u64::from(self.head >> MILLIS & MAX_MILLIS);
         Timestamp::from_millis(self.id().drawn_at().as_millis() + millis)
     }
 
@@ -368,6 +368,17 @@ impl TokenAttributes for ActiveToken<'_> {
 
     fn device_id(&self) -> Option<&str> {
         self.device()
+    }
+
+    #[inline]
+    fn is_bound_to_key(&self) -> bool {
+        self.has(BOUND)
+    }
+
+    fn is_bound_to(&self, key: &Confirmation) -> bool {
+        // Claims that cannot be read name no key.
+        let claims = self.rest().ok().and_then(|rest| rest.registered);
+        self.has(BOUND) && claims.is_some_and(|claims| claims.confirmation.as_ref() == Some(key))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Writes the bytes that an [`ActiveToken`](super::ActiveToken) reads.
 
 use super::layout::{
-    BY_OLDER, CELLS, CLAIMS, DEVICE, HEAD, ISSUER, KIND, LANE, LONG, MAX_CELLS, MILLIS, OWN_EXPIRY,
-    OWN_ISSUE, ROOT, TIME, TWO_SECRETS, USED,
+    BOUND, BY_OLDER, CELLS, CLAIMS, DEVICE, HEAD, ISSUER, KIND, LANE, LONG, MAX_CELLS, MILLIS,
+    OWN_EXPIRY, OWN_ISSUE, ROOT, TIME, TWO_SECRETS, USED,
 };
 use super::rest::{Older, Rest};
 use keyfob_core::id::FamilyId;
@@ -52,6 +52,7 @@ pub(crate) fn write(
         | flag(token.issuer.is_some(), ISSUER)
         | flag(device.is_some(), DEVICE)
         | flag(claims.is_some(), CLAIMS)
+        | flag(token.claims.registered.confirmation.is_some(), BOUND)
         | flag(token.last_used.is_some(), USED)
         | flag(has_own_expiry, OWN_EXPIRY)
         | flag(since_drawn.is_none(), OWN_ISSUE)

@@ -33,6 +33,8 @@ pub(in crate::manager) fn access_record(
         if request.audiences.is_empty() { &refresh.audiences } else { &request.audiences };
     let end = at + request.access_ttl.unwrap_or(default);
     let ends = [Some(end), refresh.expires_at, refresh.absolute_expiry];
+    let mut registered = refresh.registered.clone();
+    registered.confirmation = request.bound_to().cloned().or(registered.confirmation);
     Ok(Record {
         kind: Kind::Access,
         scopes: scopes.clone(),
@@ -49,6 +51,7 @@ pub(in crate::manager) fn access_record(
         changes: vec![Change { at, by: request.by.clone(), what: ChangeKind::Issued }],
         rotation: None,
         secrets: None,
+        registered,
         ..refresh.clone()
     })
 }

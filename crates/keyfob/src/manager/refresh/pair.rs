@@ -46,6 +46,9 @@ impl TokenManager {
             let (presenter, grace) = (exchange.presenter, exchange.policy.grace_period);
             record.generation = next;
             record.digest = bearer.digest();
+            if let Some(key) = exchange.request.pair_bound_to() {
+                record.registered.confirmation = Some(key.clone());
+            }
             record.rotation =
                 Some(exchange.rotation.rotated(retired, presenter, access.id, at, grace));
             record.remember(Change { at, by: by.cloned(), what: ChangeKind::Rotated });

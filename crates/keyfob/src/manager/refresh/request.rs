@@ -20,10 +20,21 @@ pub struct RefreshRequest {
 pub(in crate::manager) struct RequestParts {
     pub(super) client: Option<ClientId>,
     pub(super) confirmation: Option<Confirmation>,
+    pub(super) binding: Binding,
     pub(super) scopes: NameSet<Scope>,
     pub(super) audiences: NameSet<Audience>,
     pub(super) access_ttl: Option<Ttl>,
     pub(in crate::manager) by: Option<Actor>,
+}
+
+/// What is bound to the key that the request proves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Binding {
+    /// Nothing more than is bound already.
+    #[default]
+    Kept,
+    Access,
+    Pair,
 }
 
 impl RefreshRequest {
@@ -55,6 +66,27 @@ impl RefreshRequest {
             parts.confirmation = Some(key);
             Ok(())
         })
+    }
+
+    /// Binds the access token to a key, of which possession was proven with the request. The refresh token stays
+    /// as it is: its client authenticates (RFC 9449 section 5).
+    pub fn bind_access(self, key: Confirmation) -> Self {
+        self.with(|parts| {
+            parts.binding = Binding::Access;
+            Ok(())
+        })
+        .confirmation(key)
+    }
+
+    /// Binds the access token and the refresh token to a key, of which possession was proven with the request.
+    /// This is for a public client (RFC 9449 section 5). From then on, the refresh token is refused without a
+    /// proof of this key.
+    pub fn bind_pair(self, key: Confirmation) -> Self {
+        self.with(|parts| {
+            parts.binding = Binding::Pair;
+            Ok(())
+        })
+        .confirmation(key)
     }
 
     /// Narrows the access token to this scope and the others that are named in the same way. If none
@@ -99,6 +131,19 @@ impl RefreshRequest {
 }
 
 impl RequestParts {
+    /// Returns the key that the access token is to be bound to, if the request says so.
+    pub(super) fn bound_to(&self) -> Option<&Confirmation> {
+        match self.binding {
+            Binding::Kept => None,
+            Binding::Access | Binding::Pair => self.confirmation.as_ref(),
+        }
+    }
+
+    /// Returns the key that the refresh token is to be bound to, if the request says so.
+    pub(super) fn pair_bound_to(&self) -> Option<&Confirmation> {
+        self.bound_to().filter(|_| self.binding == Binding::Pair)
+    }
+
     /// Returns everything that the access token depends on, always in the same form.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.access_ttl.map_or(0, Ttl::as_millis).to_be_bytes().to_vec();
@@ -108,6 +153,10 @@ impl RequestParts {
         for name in scopes.chain([""]).chain(audiences) {
             bytes.extend_from_slice(name.as_bytes());
             bytes.push(b'\n');
+        }
+        if let Some(key) = self.bound_to() {
+            bytes.extend_from_slice(b"\n");
+            bytes.extend_from_slice(key.thumbprint().as_str().as_bytes());
         }
         bytes
     }

@@ -26,7 +26,7 @@ impl TokenManager {
         let bearer = Presented::parse(presentation.bearer, &self.inner.prefix).ok()?;
         let now = self.now();
         let found = cache.look(&bearer, now, (), |token, used, ()| {
-            chain.evaluate_active(token, presentation.device, now).ok()?;
+            chain.evaluate_active(token, presentation.by(), now).ok()?;
             self.count_cached(token, used, now);
             Some(read(token))
         });
@@ -62,7 +62,7 @@ impl TokenManager {
         };
         let now = self.now();
         let found = cache.look(bearer, now, read, |token, used, read| {
-            if let Err(refusal) = chain.evaluate_active(token, presentation.device, now) {
+            if let Err(refusal) = chain.evaluate_active(token, presentation.by(), now) {
                 self.inner.metrics.handles.cache_lookups.of(CacheLookup::Hit).increment(1);
                 return Lookup::refused(refusal, Some(token.id()));
             }

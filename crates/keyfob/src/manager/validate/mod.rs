@@ -182,7 +182,7 @@ impl TokenManager {
         let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
         let proven = self.load_proven(&bearer, presented.ip, None).await;
         let token = proven.map_err(Rejection::into_error)?.token;
-        let refusals = chain.evaluate_all(&token, presented.device, self.now()).await;
+        let refusals = chain.evaluate_all(&token, presented.by(), self.now()).await;
         Ok(Explanation { token, refusals })
     }
 

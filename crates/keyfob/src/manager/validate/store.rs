@@ -116,7 +116,7 @@ impl TokenManager {
                 // This use was counted, and may have been the last.
                 token.uses_left = None;
             }
-            let met = chain.evaluate_without_rules(&token, presentation.device, now);
+            let met = chain.evaluate_without_rules(&token, presentation.by(), now);
             met.map_err(|refusal| proven(refusal.into()))?;
             if std::mem::take(&mut is_first) {
                 let met = chain.evaluate_rules(&token, now).await;

@@ -171,6 +171,50 @@ async fn a_bound_token_is_refused_for_another_presenter_without_effect() {
 }
 
 #[tokio::test]
+async fn an_access_token_is_bound_to_the_key_that_the_client_proves() {
+    let bench = bench();
+    let first = bench.family().await;
+    let key = || Confirmation::Jkt("thumbprint".try_into().unwrap());
+    let request = || RefreshRequest::new().bind_access(key());
+    let got = bench.manager.refresh(&first.bearer, request()).await.unwrap();
+    let again = bench.manager.refresh(&first.bearer, request()).await.unwrap();
+    assert_eq!(pair(&again), pair(&got));
+    let bound_to = |token: &Token| token.claims.registered.confirmation.clone();
+    assert_eq!(bound_to(&got.access.token), Some(key()));
+    assert_eq!(bound_to(&bench.manager.get(got.refresh.token.id).await.unwrap()), None);
+    let code = bench.manager.validate_active(&got.access.bearer).await.unwrap_err();
+    assert_eq!(code.code(), "confirmation_mismatch");
+    // The next one may prove another key: the refresh token is not bound.
+    let other = Confirmation::Jkt("another".try_into().unwrap());
+    let request = RefreshRequest::new().bind_access(other.clone());
+    let next = bench.manager.refresh(&got.refresh.bearer, request).await.unwrap();
+    assert_eq!(bound_to(&next.access.token), Some(other));
+}
+
+#[tokio::test]
+async fn a_pair_that_is_bound_at_a_rotation_stays_bound() {
+    let bench = bench();
+    let first = bench.family().await;
+    let key = || Confirmation::Jkt("thumbprint".try_into().unwrap());
+    let request = || RefreshRequest::new().bind_pair(key());
+    let got = bench.manager.refresh(&first.bearer, request()).await.unwrap();
+    let again = bench.manager.refresh(&first.bearer, request()).await.unwrap();
+    assert_eq!(pair(&again), pair(&got));
+    let stored = bench.manager.get(got.refresh.token.id).await.unwrap();
+    assert_eq!(stored.claims.registered.confirmation, Some(key()));
+    let other = Confirmation::Jkt("another".try_into().unwrap());
+    for thief in [RefreshRequest::new(), RefreshRequest::new().bind_pair(other)] {
+        // Neither the last bearer token nor the next one gives a pair to somebody else.
+        for bearer in [&first.bearer, &got.refresh.bearer] {
+            let refused = bench.manager.refresh(bearer, thief.clone()).await.unwrap_err();
+            assert!(matches!(refused, Error::Refresh(_)), "{refused:?}");
+        }
+    }
+    let next = bench.manager.refresh(&got.refresh.bearer, request()).await.unwrap();
+    assert_eq!(next.access.token.claims.registered.confirmation, Some(key()));
+}
+
+#[tokio::test]
 async fn an_access_token_may_be_narrowed_and_never_widened() {
     let bench = bench();
     let grant = family().audience("shop").audience("billing");

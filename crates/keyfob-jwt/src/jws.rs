@@ -1,0 +1,105 @@
+//! A signed JWT in its compact form, taken apart (RFC 7515 section 7.1).
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use serde::de::DeserializeOwned;
+
+/// The maximum length of a signed JWT in bytes. A proof with an RSA key of 4,096 bits has 1,800.
+pub const MAX_BYTES: usize = 8 * 1024;
+
+/// A signed JWT whose signature was not verified yet.
+#[derive(Clone, Debug)]
+pub struct Unverified<'a> {
+    /// The bytes that are signed: header and payload as they came.
+    pub signed: &'a [u8],
+    /// The signature.
+    pub signature: Vec<u8>,
+    header: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// The error for text that is not a signed JWT, or whose members are not as they have to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Malformed {
+    /// The text has more than [`MAX_BYTES`] bytes.
+    #[error("the JWT is too long")]
+    TooLong,
+    /// The text does not consist of three parts in base64url without padding.
+    #[error("the JWT is not three parts in base64url")]
+    Parts,
+    /// The header is no JSON object with the members that are needed, or has one twice.
+    #[error("the header of the JWT is not valid")]
+    Header,
+    /// The payload is no JSON object with the members that are needed, or has one twice.
+    #[error("the payload of the JWT is not valid")]
+    Payload,
+}
+
+impl<'a> Unverified<'a> {
+    /// Takes the compact form apart.
+    ///
+    /// # Errors
+    /// If the text is too long, or does not consist of three parts in base64url.
+    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+        if text.len() > MAX_BYTES {
+            return Err(Malformed::TooLong);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(Malformed::Parts)?;
+        let (header, payload) = signed.split_once('.').ok_or(Malformed::Parts)?;
+        let decoded = |part| Base64UrlUnpadded::decode_vec(part).map_err(|_| Malformed::Parts);
+        Ok(Self {
+            signed: signed.as_bytes(),
+            signature: decoded(signature)?,
+            header: decoded(header)?,
+            payload: decoded(payload)?,
+        })
+    }
+
+    /// Reads the header. Nothing in it is proven.
+    ///
+    /// # Errors
+    /// If it does not read as a `T`.
+    pub fn header<T: DeserializeOwned>(&self) -> Result<T, Malformed> {
+        serde_json::from_slice(&self.header).map_err(|_| Malformed::Header)
+    }
+
+    /// Reads the payload. Nothing in it is proven before the signature was verified.
+    ///
+    /// # Errors
+    /// If it does not read as a `T`.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Malformed> {
+        serde_json::from_slice(&self.payload).map_err(|_| Malformed::Payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_not_three_parts_is_refused() {
+        for text in
+            ["", ".", "..", "a.b", "e30.e30", "e30.e30.e30.e30", "e30=.e30.e30", "e30.e30.é"]
+        {
+            let read = Unverified::parse(text);
+            let is_header = |read: &Unverified<'_>| read.header::<serde_json::Value>().is_ok();
+            assert!(!read.as_ref().is_ok_and(is_header), "{text}");
+        }
+        let long = format!("e30.e30.{}", "A".repeat(MAX_BYTES));
+        assert_eq!(Unverified::parse(&long).unwrap_err(), Malformed::TooLong);
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_is_refused() {
+        #[derive(serde::Deserialize, Debug)]
+        #[expect(dead_code, reason = "only read")]
+        struct Header {
+            alg: String,
+        }
+        let header = Base64UrlUnpadded::encode_string(br#"{"alg":"ES256","alg":"none"}"#);
+        let text = format!("{header}.e30.");
+        assert_eq!(
+            Unverified::parse(&text).unwrap().header::<Header>().unwrap_err(),
+            Malformed::Header
+        );
+    }
+}

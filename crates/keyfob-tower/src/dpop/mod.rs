@@ -1,0 +1,230 @@
+//! Requests that prove possession of a key by DPoP (RFC 9449).
+//!
+//! | module | what |
+//! |---|---|
+//! | `used` | proofs that were used: each counts once |
+//!
+//! A token that is bound to a key is presented with the scheme `DPoP`, and the header `DPoP` has a proof. The
+//! proof is checked first, then the token, with the key that was proven; then the proof is used up. So only a
+//! request with a token that is accepted takes room in the store of used proofs.
+
+mod used;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keyfob::limit::IntoLimitStore;
+use keyfob::{InvalidValue, Timestamp, Token, TokenManager};
+use keyfob_jwt::dpop::{BadProof, Nonces, Proof, ProofPolicy, ProofRequest, verify};
+
+use crate::credentials::{AuthScheme, PresentedBearer};
+use crate::error_response::ErrorResponse;
+use used::UsedProofs;
+
+pub use keyfob_jwt::dpop::TargetUri;
+
+/// The header that has a proof.
+pub const PROOF: HeaderName = HeaderName::from_static("dpop");
+/// The header that has the nonce for the next proof (RFC 9449 section 8).
+pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// Checks proofs of possession (DPoP, RFC 9449). Clones share what they remember.
+///
+/// ```
+/// use keyfob::{MemoryStore, TokenManager, ValidationChain};
+/// use keyfob_tower::{AuthLayer, dpop::Dpop};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = TokenManager::new(MemoryStore::new()?);
+/// let dpop = Dpop::in_this_process(&manager)?;
+/// let auth = AuthLayer::new(manager, ValidationChain::new())?
+///     .dpop(dpop, "https://shop.example".parse()?);
+/// # let _ = auth;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dpop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone, Debug)]
+struct Shared {
+    manager: TokenManager,
+    policy: ProofPolicy,
+    nonces: Nonces,
+    needs_nonce: bool,
+    used: UsedProofs,
+}
+
+/// Why a request has no proof that counts.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoProof {
+    /// There is more than one header, or it is not text.
+    #[error("the request needs exactly one DPoP header")]
+    Header,
+    /// The proof is not valid for the request.
+    #[error(transparent)]
+    Bad(#[from] BadProof),
+    /// The proof lacks a nonce of this service, or has an old one.
+    #[error("the proof needs the nonce of the header DPoP-Nonce")]
+    Nonce,
+    /// The proof was used before.
+    #[error("the proof was used before")]
+    Used,
+    /// The store of used proofs cannot tell.
+    #[error("it cannot be decided now whether the proof was used before")]
+    Undecided,
+}
+
+impl NoProof {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Header => "proof_header",
+            Self::Bad(bad) => bad.code(),
+            Self::Nonce => "use_dpop_nonce",
+            Self::Used => "proof_used",
+            Self::Undecided => "proof_undecided",
+        }
+    }
+}
+
+impl Dpop {
+    /// Creates a check whose used proofs are remembered in a store that all nodes share, such as Redis. A store
+    /// that loses writes, as Redis may at a failover, accepts a proof twice within its minute.
+    ///
+    /// # Errors
+    /// If the times of the policy are too long to count with.
+    pub fn new(manager: &TokenManager, used: impl IntoLimitStore) -> Result<Self, InvalidValue> {
+        Self::over(manager, used.into_limit_store(), None)
+    }
+
+    /// Creates a check whose used proofs are remembered in this process, for a store that no other process has.
+    /// A proof that was made before now is refused: it may have been used before the process began.
+    ///
+    /// # Errors
+    /// As [`Dpop::new`].
+    pub fn in_this_process(manager: &TokenManager) -> Result<Self, InvalidValue> {
+        let used = Arc::new(keyfob::LocalLimits::new());
+        Self::over(manager, used, Some(manager.now()))
+    }
+
+    fn over(
+        manager: &TokenManager,
+        used: Arc<dyn keyfob::limit::LimitStore>,
+        began_at: Option<Timestamp>,
+    ) -> Result<Self, InvalidValue> {
+        let policy = ProofPolicy::default();
+        let shared = Shared {
+            manager: manager.clone(),
+            policy,
+            nonces: Nonces::new(&manager.key_for("dpop nonce")),
+            needs_nonce: false,
+            used: UsedProofs::new(used, policy, began_at)?,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Sets how old a proof may be. Default: [`ProofPolicy::default`].
+    ///
+    /// # Errors
+    /// As [`Dpop::new`].
+    pub fn policy(self, policy: ProofPolicy) -> Result<Self, InvalidValue> {
+        let used = self.shared.used.with(policy)?;
+        let shared = Shared { policy, used, ..Shared::clone(&self.shared) };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Demands a nonce of this service in each proof, so that no proof can be made in advance (RFC 9449 section
+    /// 11.2). Every node of the namespace accepts the nonces of the others.
+    #[must_use]
+    pub fn require_nonce(self) -> Self {
+        let shared = Shared { needs_nonce: true, ..Shared::clone(&self.shared) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Returns the nonce for the next proof, if proofs need one: the value of the header [`NONCE`].
+    pub fn nonce(&self) -> Option<HeaderValue> {
+        let nonce = || self.shared.nonces.at(self.shared.manager.now());
+        self.shared.needs_nonce.then(nonce).and_then(|nonce| HeaderValue::try_from(nonce).ok())
+    }
+
+    /// Reads the proof in the header of a request, if there is a header, and checks it for the request. The caller
+    /// checks the token with the key that was proven, and then [uses the proof up](Dpop::use_up).
+    ///
+    /// # Errors
+    /// If the proof does not count.
+    pub fn read(
+        &self,
+        headers: &HeaderMap,
+        request: &ProofRequest<'_>,
+    ) -> Result<Option<Proof>, NoProof> {
+        let mut values = headers.get_all(PROOF).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let text = value.to_str().map_err(|_| NoProof::Header)?;
+        if values.next().is_some() {
+            return Err(NoProof::Header);
+        }
+        self.check(text, request).map(Some)
+    }
+
+    /// Checks a proof for a request, as [`Dpop::read`] does.
+    ///
+    /// # Errors
+    /// If the proof does not count.
+    pub fn check(&self, proof: &str, request: &ProofRequest<'_>) -> Result<Proof, NoProof> {
+        let now = self.shared.manager.now();
+        let proof = verify(proof, request, &self.shared.policy, now)?;
+        let is_fresh = |nonce: &String| self.shared.nonces.accept(nonce, now);
+        if self.shared.needs_nonce && !proof.nonce.as_ref().is_some_and(is_fresh) {
+            return Err(NoProof::Nonce);
+        }
+        Ok(proof)
+    }
+
+    /// Uses a proof up: it counts once, for all nodes.
+    ///
+    /// # Errors
+    /// If it was used before, or is too old by the clock of the store; if the store cannot tell.
+    pub async fn use_up(&self, proof: &Proof) -> Result<(), NoProof> {
+        self.shared.used.add(proof).await
+    }
+
+    /// Returns the proof of a request that presents a token with the scheme `DPoP`. A token with another scheme
+    /// needs none, unless it is bound to a key: the validation chain sees to that.
+    pub(crate) fn proof_of(
+        &self,
+        presented: &PresentedBearer<'_>,
+        headers: &HeaderMap,
+        request: &ProofRequest<'_>,
+    ) -> Result<Option<Proof>, ErrorResponse> {
+        if presented.scheme() == AuthScheme::Bearer {
+            return Ok(None);
+        }
+        let read = self.read(headers, request).and_then(|proof| proof.ok_or(NoProof::Header));
+        read.map(Some).map_err(|no_proof| self.refuse(&no_proof))
+    }
+
+    /// Accepts the proof of a request whose token was validated with its key.
+    pub(crate) async fn accept(&self, proof: &Proof, token: &Token) -> Result<(), ErrorResponse> {
+        // RFC 9449 section 7.1: what is presented with this scheme has to be bound to the key.
+        if token.claims.registered.confirmation.as_ref() != Some(&proof.key) {
+            return Err(ErrorResponse::new(keyfob::ErrorClass::InvalidToken).offer_dpop());
+        }
+        self.use_up(proof).await.map_err(|no_proof| self.refuse(&no_proof))
+    }
+
+    /// Returns the response to a request without a proof that counts (RFC 9449 section 7.1).
+    pub fn refuse(&self, no_proof: &NoProof) -> ErrorResponse {
+        tracing::debug!(code = no_proof.code(), "a proof of possession does not count");
+        match no_proof {
+            NoProof::Undecided => ErrorResponse::new(keyfob::ErrorClass::Unavailable),
+            NoProof::Nonce => ErrorResponse::use_dpop_nonce(self.nonce()),
+            NoProof::Header | NoProof::Bad(_) | NoProof::Used => {
+                ErrorResponse::invalid_dpop_proof(self.nonce())
+            }
+        }
+    }
+}
