@@ -76,6 +76,6 @@ pub use secret::SecretText;
 pub use session::OpenSessionBody;
 pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
 pub use validate::{
-    ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, ProvenKey, SecretBody,
+    DpopBody, ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, ProvenKey, SecretBody,
     ValidateAnswer, ValidateBody, WhichSecret,
 };

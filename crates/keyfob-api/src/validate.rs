@@ -126,6 +126,10 @@ body_with_demands! {
     ValidateBody {
         /// The bearer.
         pub token: SecretText,
+        /// The proof with which the bearer was presented (RFC 9449). The server checks it for the request, and that it
+        /// was not used before. Excludes `cnf`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub dpop: Option<DpopBody>,
         /// The limits to charge if the bearer is valid, each with its cost.
         #[serde(
             default,
@@ -148,6 +152,22 @@ body_with_demands! {
         #[cfg_attr(feature = "schema", schemars(with = "Option<TokenIdText>"))]
         pub id: Option<TokenId>,
     }
+}
+
+/// A proof of possession, and the request that it came with (RFC 9449).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DpopBody {
+    /// The value of the header `DPoP`.
+    #[cfg_attr(feature = "schema", schemars(with = "Text<8192>"))]
+    pub proof: String,
+    /// The method of the request.
+    #[cfg_attr(feature = "schema", schemars(with = "Text<32>"))]
+    pub method: String,
+    /// The URL of the request, as the client sees it.
+    #[cfg_attr(feature = "schema", schemars(with = "Text<2048>"))]
+    pub url: String,
 }
 
 /// The key whose possession the caller of a validation has checked.
@@ -211,6 +231,9 @@ pub struct ValidateAnswer<T = TokenBody> {
     /// When to come back, in milliseconds, if a limit or too many failed attempts refuse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// The nonce for the next proof, if proofs need one. Send it to the client in the header `DPoP-Nonce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_nonce: Option<String>,
     /// The status of the limits that were named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitStatusBody>,
@@ -226,6 +249,7 @@ impl<T> ValidateAnswer<T> {
             code: None,
             message: None,
             retry_after_ms: None,
+            dpop_nonce: None,
             limits: Vec::new(),
         }
     }
@@ -245,6 +269,7 @@ impl<T> ValidateAnswer<T> {
             code: Some(code.into()),
             message: Some(message.into()),
             retry_after_ms: None,
+            dpop_nonce: None,
             limits: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ use super::table::Table;
 use super::{Charge, Charged, LimitStore, StoredLevel};
 use keyfob_core::clock::{Clock, SystemClock};
 use keyfob_core::store_error::StoreError;
+use keyfob_core::time::Timestamp;
 
 /// Keeps the debts in the memory of this process.
 ///
@@ -21,6 +22,7 @@ use keyfob_core::store_error::StoreError;
 pub struct LocalLimits {
     table: Table<StoredLevel>,
     clock: Arc<dyn Clock>,
+    began_at: Timestamp,
 }
 
 impl LocalLimits {
@@ -34,7 +36,8 @@ impl LocalLimits {
 
     /// Creates a table with about this many slots, on this clock.
     pub fn with(slots: usize, clock: impl Clock + 'static) -> Self {
-        Self { table: Table::new(slots), clock: Arc::new(clock) }
+        let began_at = clock.now();
+        Self { table: Table::new(slots), clock: Arc::new(clock), began_at }
     }
 
     fn charge_now(&self, charges: &[Charge]) -> Charged {
@@ -77,5 +80,9 @@ impl LimitStore for LocalLimits {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
         Charge::check(charges)?;
         Ok(self.charge_now(charges))
+    }
+
+    fn began_at(&self) -> Option<Timestamp> {
+        Some(self.began_at)
     }
 }

@@ -69,6 +69,12 @@ pub trait LimitStore: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError`]. The permits may have been taken or not. They drain with time.
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError>;
 
+    /// Returns when the store began without a debt, if it lives no longer than its process. What happened before is
+    /// not in it.
+    fn began_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Gives the store the metrics of the limiter that uses it. A store that was given metrics
     /// before keeps those; one without metrics ignores them.
     fn use_metrics(&self, metrics: &Metrics) {

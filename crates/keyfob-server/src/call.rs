@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::request::Parts;
 use keyfob::TokenManager;
 
@@ -57,6 +58,23 @@ impl Call {
             )),
             None => Err(Failure::internal("route_without_demand")),
         }
+    }
+
+    /// Returns the public URL of the service.
+    ///
+    /// Without a configured issuer it is the host of the request. That is for development: `keyfob serve` demands
+    /// an issuer where the address is not the loopback.
+    ///
+    /// # Errors
+    /// If there is no issuer, and the request names no host.
+    pub(crate) fn issuer(&self) -> Result<String, Failure> {
+        if let Some(issuer) = &self.shared.settings.issuer {
+            return Ok(issuer.to_string());
+        }
+        let authority = self.parts.uri.authority().map(|authority| authority.as_str());
+        let host = self.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let no_host = || Failure::invalid_request("the request names no host");
+        Ok(format!("http://{}", authority.or(host).ok_or_else(no_host)?))
     }
 
     /// Returns a parameter of the form that may be missing.

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use bytes::Bytes;
-use keyfob::TokenManager;
 use keyfob::metrics::HttpMetrics;
+use keyfob::{InvalidValue, TokenManager};
+use keyfob_tower::dpop::Dpop;
 use tokio::net::TcpListener;
 
 use crate::access::caller::Authenticator;
@@ -18,7 +19,7 @@ use crate::readiness::StoreReadiness;
 use crate::routes;
 use crate::routes::table::routes;
 use crate::routes::trace::ContinueTrace;
-use crate::settings::Settings;
+use crate::settings::{DpopSettings, Settings};
 use crate::shared::{RenderMetrics, Shared};
 
 /// Returns the OpenAPI document of the service: what `GET /openapi.json` answers.
@@ -45,6 +46,7 @@ struct Parts {
     readiness: Arc<StoreReadiness>,
     phases: Arc<Phases>,
     pages: Mounted,
+    dpop: Option<Dpop>,
 }
 
 impl Server {
@@ -63,8 +65,10 @@ impl Server {
         let openapi = openapi_document().to_string().into();
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
+        let dpop = dpop_of(&manager);
         let parts = Parts {
             manager,
+            dpop,
             openapi,
             metrics,
             render_metrics,
@@ -149,6 +153,7 @@ impl Parts {
             manager: self.manager.clone(),
             authenticator: Authenticator::new(settings.public_clients.clone()),
             limits: Shared::limits_of(&settings, &self.manager),
+            dpop: self.dpop.clone().and_then(|dpop| with_settings(dpop, settings.dpop)),
             settings,
             metrics: self.metrics.clone(),
             openapi: self.openapi.clone(),
@@ -160,6 +165,21 @@ impl Parts {
         });
         move |face| routes::router(&shared, face)
     }
+}
+
+/// Returns what checks proofs of possession, if the manager has a store that remembers those that were used.
+fn dpop_of(manager: &TokenManager) -> Option<Dpop> {
+    let used = Arc::clone(manager.limiter()?.store());
+    Dpop::new(manager, used).inspect_err(refuse_proofs).ok()
+}
+
+fn with_settings(dpop: Dpop, settings: DpopSettings) -> Option<Dpop> {
+    let dpop = dpop.policy(settings.policy).inspect_err(refuse_proofs).ok()?;
+    Some(if settings.needs_nonce { dpop.require_nonce() } else { dpop })
+}
+
+fn refuse_proofs(invalid: &InvalidValue) {
+    tracing::error!(%invalid, "proofs of possession are refused: their times are not valid");
 }
 
 impl std::fmt::Debug for Parts {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keyfob::values::{Issuer, LimitName};
 use keyfob::{ClientId, LimitBy};
+use keyfob_tower::dpop::ProofPolicy;
 use keyfob_tower::{SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
@@ -38,10 +39,22 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// The limits that requests charge, by the operation of their route.
     pub route_limits: Vec<RouteLimit>,
+    /// What is demanded of proofs of possession (DPoP, RFC 9449).
+    pub dpop: DpopSettings,
     /// Bounds on connections and on the requests of a connection.
     pub bounds: ConnectionBounds,
     /// Whether each request has a line in the log.
     pub log_requests: bool,
+}
+
+/// What is demanded of proofs of possession (DPoP, RFC 9449). The manager of the server needs a store of limits:
+/// it remembers the proofs that were used. Without one, tokens that are bound to a key are refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DpopSettings {
+    /// How old a proof may be.
+    pub policy: ProofPolicy,
+    /// Whether a proof needs a nonce of the server (section 8).
+    pub needs_nonce: bool,
 }
 
 /// A limit that the requests of a route charge, with one permit each.
@@ -67,6 +80,7 @@ impl Settings {
             request_timeout: Duration::from_secs(10),
             max_body_bytes: usize::MAX,
             route_limits: Vec::new(),
+            dpop: DpopSettings::default(),
             bounds: ConnectionBounds::default(),
             log_requests: false,
         }
@@ -89,6 +103,12 @@ impl Settings {
     #[must_use]
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { trusted_proxies: proxies, ..self }
+    }
+
+    /// Sets [`Settings::dpop`].
+    #[must_use]
+    pub fn dpop(self, dpop: DpopSettings) -> Self {
+        Self { dpop, ..self }
     }
 
     /// Adds a [chain](Settings::chains) by name.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use keyfob::TokenManager;
 use keyfob::metrics::HttpMetrics;
+use keyfob_tower::dpop::Dpop;
 
 use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) manager: TokenManager,
     pub(crate) authenticator: Authenticator,
     pub(crate) settings: Settings,
+    /// Checks proofs of possession. None: the manager has no store that remembers those that were used.
+    pub(crate) dpop: Option<Dpop>,
     /// The OpenAPI document.
     pub(crate) openapi: Bytes,
     /// The limits that requests charge, by operation.

@@ -432,6 +432,13 @@ fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -
 mod tests {
     use super::*;
 
+    #[cfg(feature = "dpop")]
+    #[test]
+    fn a_challenge_names_the_algorithms_that_are_accepted() {
+        let names: Vec<_> = PROOF_ALGORITHMS.split(' ').collect();
+        assert_eq!(names, crate::dpop::Dpop::ALGORITHMS);
+    }
+
     const CLASSES: [ErrorClass; 13] = [
         ErrorClass::InvalidRequest,
         ErrorClass::InvalidScope,

@@ -4,14 +4,15 @@ use keyfob::limit::{IntoLimitStore, Limits};
 use keyfob::{InvalidValue, Ttl};
 
 use keyfob_tower::SessionCookie;
+use keyfob_tower::dpop::ProofPolicy;
 
 use super::check::proxies;
 use super::limits::ALL_ROUTES;
-use super::sections::Config;
+use super::sections::{Config, ProofNonce};
 use crate::chains::ChainName;
 use crate::listen::ConnectionBounds;
 use crate::routes::table::routes;
-use crate::settings::{RouteLimit, Settings};
+use crate::settings::{DpopSettings, RouteLimit, Settings};
 
 impl Config {
     /// Returns the settings of a server: what applies to requests.
@@ -23,6 +24,10 @@ impl Config {
         settings.max_body_bytes = self.http.max_body_size.bytes();
         settings.bounds = self.bounds();
         settings.log_requests = self.log.requests;
+        settings.dpop = DpopSettings {
+            policy: ProofPolicy { max_age: self.dpop.max_age, clock_skew: self.dpop.clock_skew },
+            needs_nonce: self.dpop.nonce == ProofNonce::Required,
+        };
         settings.gateway_cookie =
             self.gateway.cookie.as_deref().and_then(|name| SessionCookie::new(name).ok());
         // `read` has refused what is not valid.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::Uri;
+use keyfob::Ttl;
 use keyfob::limit::Charge;
 use keyfob_tower::{SessionCookie, TrustedProxies};
 
@@ -43,6 +44,12 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     }
     if let Some(Err(error)) = config.gateway.cookie.as_deref().map(SessionCookie::new) {
         all.push(wrong(["gateway", "cookie"], format!("is not valid: {error}")));
+    }
+    if config.dpop.max_age > Ttl::from_mins(10) {
+        all.push(wrong(["dpop", "max_age"], "is too long: at most 10m"));
+    }
+    if config.dpop.clock_skew > Ttl::from_mins(5) {
+        all.push(wrong(["dpop", "clock_skew"], "is too long: at most 5m"));
     }
     check_traces(&config.traces, &mut all);
     check_limits(config, &mut all);

@@ -9,6 +9,7 @@ use keyfob::values::Issuer;
 use keyfob::{BearerPrefix, ClientId, Ttl};
 use keyfob_api::SecretText;
 use keyfob_api::schema::{Text, TtlText};
+use keyfob_tower::dpop::ProofPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub console: ConsoleSection,
     /// Gateways that ask `/authz`.
     pub gateway: GatewaySection,
+    /// Proofs of possession (DPoP, RFC 9449).
+    pub dpop: DpopSection,
     /// What is logged, and in which form.
     pub log: LogSection,
     /// Traces of requests, sent to a collector.
@@ -218,6 +221,32 @@ pub struct LogSection {
     pub requests: bool,
 }
 
+/// Proofs of possession (DPoP, RFC 9449).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Dpop")]
+pub struct DpopSection {
+    /// Whether a proof needs a nonce of the server.
+    pub nonce: ProofNonce,
+    /// How long a proof is accepted after it was made. At most 10 minutes.
+    #[schemars(with = "TtlText")]
+    pub max_age: Ttl,
+    /// How much the clocks of clients and the server may differ. At most 5 minutes.
+    #[schemars(with = "TtlText")]
+    pub clock_skew: Ttl,
+}
+
+/// Whether a proof of possession needs a nonce of the server (RFC 9449 section 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProofNonce {
+    /// It needs none.
+    #[default]
+    Optional,
+    /// It needs one, so that nobody can make proofs in advance. A client learns it from a refusal.
+    Required,
+}
+
 /// The form of a line of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -296,11 +325,19 @@ impl Default for Config {
             management: ManagementSection::default(),
             console: ConsoleSection::default(),
             gateway: GatewaySection::default(),
+            dpop: DpopSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),
             limits: BTreeMap::new(),
             chains: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for DpopSection {
+    fn default() -> Self {
+        let ProofPolicy { max_age, clock_skew } = ProofPolicy::default();
+        Self { nonce: ProofNonce::default(), max_age, clock_skew }
     }
 }
 

@@ -3,7 +3,8 @@
 use http::StatusCode;
 use keyfob::limit::request_of;
 use keyfob::{DeviceId, ErrorClass, LimitBy, LimitVerdict, Presentation, Token};
-use keyfob_tower::{ErrorResponse, PresentedBearer};
+use keyfob_tower::dpop::{Dpop, Proof, ProofRequest};
+use keyfob_tower::{AuthScheme, ErrorResponse, PresentedBearer};
 
 use super::demands::{BadDemands, Demands, Device};
 use super::request::ClientRequest;
@@ -32,8 +33,11 @@ pub(crate) async fn decide(
             if response.status() == StatusCode::SERVICE_UNAVAILABLE {
                 shared.readiness.doubt();
             }
-            let in_realm = response.clone().in_realm(REALM);
-            Verdict::Denied(Denial::Token(in_realm.map_or(response, Box::new)))
+            let in_realm = response.clone().in_realm(REALM).unwrap_or(*response);
+            Verdict::Denied(Denial::Token(Box::new(match shared.dpop {
+                Some(_) => in_realm.offer_dpop(),
+                None => in_realm,
+            })))
         }
     }
 }
@@ -55,10 +59,40 @@ async fn allow(
     if let Some(address) = request.address {
         presentation = presentation.ip(address);
     }
+    let proof = proof(shared, request, &presented)?;
+    if let Some((_, proof)) = &proof {
+        presentation = presentation.confirmation(&proof.key);
+    }
     let validated = shared.manager.validate(presentation, &demands.chain).await;
     let token = validated.map_err(|error| ErrorResponse::of_validation(&error, &demands.chain))?;
+    if let Some((dpop, proof)) = &proof {
+        dpop.accept(proof, &token).await?;
+    }
     let limits = charge(shared, request, &demands, &token).await?;
     Ok(Allowed { token, limits })
+}
+
+/// Returns the proof of a request that presents its token with the scheme `DPoP`.
+fn proof<'a>(
+    shared: &'a Shared,
+    request: &ClientRequest<'_>,
+    presented: &PresentedBearer<'_>,
+) -> Result<Option<(&'a Dpop, Proof)>, ErrorResponse> {
+    if presented.scheme() == AuthScheme::Bearer {
+        return Ok(None);
+    }
+    let Some(dpop) = &shared.dpop else { return Err(ErrorResponse::unauthenticated()) };
+    let Some(target) = &request.target else {
+        tracing::warn!(
+            "a proof of possession is refused: the gateway does not tell the method and the address of \
+             the request, see docs/gateways.md"
+        );
+        return Err(ErrorResponse::invalid_dpop_proof(None));
+    };
+    let (method, uri) = (target.method.as_str(), &target.uri);
+    let wanted = ProofRequest { method, uri, access_token: Some(presented.bearer()) };
+    let proof = dpop.proof_of(presented, request.headers, &wanted)?;
+    Ok(proof.map(|proof| (dpop, proof)))
 }
 
 /// Returns the device that presents the token. A request that does not name the device presents none.

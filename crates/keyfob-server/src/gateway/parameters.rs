@@ -24,6 +24,19 @@ pub(crate) const DEMANDS: &[Parameter] = &[
     Parameter::new("strong", Value::Flag, "Asks the store instead of the cache."),
 ];
 
+/// The headers by which a gateway describes the client's request, for a proof of possession.
+pub(crate) const DESCRIPTION: &[Parameter] = &[
+    text("DPoP", "The proof of the key that the token is bound to (RFC 9449 section 7)."),
+    text(
+        "X-Original-Method",
+        "The method of the client's request. `X-Forwarded-Method` is read too.",
+    ),
+    text(
+        "X-Original-URL",
+        "The URL of the client's request. `X-Forwarded-Proto`, `-Host` and `-Uri` are read too.",
+    ),
+];
+
 /// The headers that say whose the request is.
 pub(crate) const IDENTITY: &[Parameter] = &[
     text("X-Token-Subject", "The subject, percent-encoded."),

@@ -5,6 +5,7 @@ use std::fmt;
 use keyfob::Kind;
 use keyfob::cache::ActiveToken;
 use keyfob::store::StoreError;
+use keyfob::token::Confirmation;
 use keyfob::token::{PrivateClaims, RegisteredClaims};
 use keyfob_api::OneOf;
 use keyfob_api::schema::{ConfirmationSchema, KindSchema, Object, TokenIdText};
@@ -125,7 +126,7 @@ impl Serialize for ClaimsView<'_> {
         }
         optional(&mut map, "client_id", &token.client())?;
         if token.kind() != Kind::Refresh {
-            map.serialize_entry("token_type", "Bearer")?;
+            map.serialize_entry("token_type", token_type(self.registered.confirmation.as_ref()))?;
         }
         optional(&mut map, "exp", &token.expires_at().map(|at| at.as_secs()))?;
         map.serialize_entry("iat", &token.issued_at().as_secs())?;
@@ -160,6 +161,14 @@ impl ClaimsView<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns how a token is presented (RFC 6749 section 7.1, RFC 9449 section 5).
+pub(super) fn token_type(bound_to: Option<&Confirmation>) -> &'static str {
+    match bound_to {
+        Some(Confirmation::Jkt(_)) => "DPoP",
+        _ => "Bearer",
     }
 }
 

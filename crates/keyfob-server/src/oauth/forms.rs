@@ -77,6 +77,16 @@ const CLIENT_ID: Parameter = Parameter::new(
 const CLIENT_SECRET: Parameter =
     Parameter::new("client_secret", Value::Text(secret), "The API key of the client.");
 
+pub(crate) const DPOP: Parameter = Parameter::text::<String>(
+    "DPoP",
+    "A proof of the key that the tokens are to be bound to (RFC 9449 section 5).",
+);
+
+pub(crate) const DPOP_NONCE: Parameter = Parameter::text::<String>(
+    "DPoP-Nonce",
+    "The nonce for the next proof, if proofs need one (RFC 9449 section 8.2).",
+);
+
 /// The type of access tokens, the only one that can be exchanged (RFC 8693 section 3).
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 

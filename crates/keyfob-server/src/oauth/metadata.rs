@@ -1,13 +1,12 @@
 //! The metadata of the authorization server (RFC 8414).
 
-use http::header::HOST;
+use keyfob_tower::dpop::Dpop;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::grant_type::GrantType;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
-use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
 /// The ways in which a client may authenticate (RFC 8414 section 2).
@@ -29,14 +28,14 @@ pub(crate) struct Metadata {
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    /// The algorithms of proofs of possession (RFC 9449 section 5.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dpop_signing_alg_values_supported: Option<[&'static str; Dpop::ALGORITHMS.len()]>,
 }
 
 /// Answers with the metadata.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let issuer = match &call.shared.settings.issuer {
-        Some(issuer) => issuer.to_string(),
-        None => of_host(&call)?,
-    };
+    let issuer = call.issuer()?;
     let base = issuer.trim_end_matches('/');
     let has_public_clients = !call.shared.settings.public_clients.is_empty();
     let none = has_public_clients.then_some("none");
@@ -50,15 +49,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
         token_endpoint_auth_methods_supported: AUTH_METHODS.iter().copied().chain(none).collect(),
         introspection_endpoint_auth_methods_supported: AUTH_METHODS,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+        dpop_signing_alg_values_supported: call.shared.dpop.as_ref().map(|_| Dpop::ALGORITHMS),
         issuer,
     })
-}
-
-/// Without a configured issuer the server takes the host of the request. That is for development:
-/// `keyfob serve` demands an issuer where the address is not the loopback.
-fn of_host(call: &Call) -> Result<String, Failure> {
-    let authority = call.parts.uri.authority().map(|authority| authority.as_str());
-    let host = call.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = authority.or(host).ok_or(Failure::invalid_request("the request names no host"))?;
-    Ok(format!("http://{host}"))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use keyfob::{Error, ErrorClass, InvalidValue, Ttl};
 use keyfob_tower::ErrorResponse;
 
@@ -28,6 +28,8 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<Ttl>,
     /// Which challenge to send.
     pub(crate) challenge: Option<Challenge>,
+    /// The nonce for the next proof of possession (RFC 9449 section 8).
+    pub(crate) dpop_nonce: Option<HeaderValue>,
 }
 
 /// A challenge of RFC 9110 section 11.6.1.
@@ -58,6 +60,7 @@ impl Failure {
             public_detail: "",
             retry_after: None,
             challenge: None,
+            dpop_nonce: None,
         }
     }
 

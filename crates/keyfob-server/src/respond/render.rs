@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use keyfob_api::Problem;
+use keyfob_tower::dpop::NONCE;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -64,6 +65,9 @@ impl Failure {
         if let Some(retry_after) = self.retry_after {
             let seconds = retry_after.as_millis().div_ceil(1_000);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(nonce) = &self.dpop_nonce {
+            headers.insert(NONCE, nonce.clone());
         }
         if let Some(challenge) = self.challenge {
             headers.append(WWW_AUTHENTICATE, challenge.header(form));

@@ -60,7 +60,13 @@ fn oauth_routes() -> Vec<Route> {
             .about(Tag::OAuth, "Get a token for a grant (RFC 6749, RFC 8693)")
             .demands(Demand::TokenEndpoint)
             .takes_forms(forms::TOKEN_REQUESTS)
-            .answers::<TokenAnswer<'_>>(200, "The token."),
+            .headers(&[forms::DPOP])
+            .reply(Reply {
+                status: 200,
+                about: "The token.",
+                content: Content::Json(schema_of::<TokenAnswer<'_>>),
+                headers: &[forms::DPOP_NONCE],
+            }),
         get("/.well-known/oauth-authorization-server", "metadata", |call| {
             Box::pin(oauth::metadata::handle(call))
         })
@@ -369,6 +375,7 @@ fn gateway_routes() -> Vec<Route> {
             .about(Tag::Validation, "Answer a gateway: may this request pass, and whose is it?")
             .demands(Demand::Presented)
             .describes_query(gateway::parameters::DEMANDS)
+            .headers(gateway::parameters::DESCRIPTION)
             .may_fail(&[400, 401, 403, 429, 503])
             .reply(Reply {
                 status: 200,

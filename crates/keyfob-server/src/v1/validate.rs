@@ -5,10 +5,13 @@
 //! client that it was issued to.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::StatusCode;
 use keyfob::limit::{LimitVerdict, request_of};
+use keyfob::validation::KeyBinding;
 use keyfob::values::LimitName;
-use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token};
-use keyfob_api::{OneOf, OneOrMany, SecretBody, ValidateAnswer, ValidateBody};
+use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token, Ttl};
+use keyfob_api::{DpopBody, OneOf, OneOrMany, SecretBody, ValidateAnswer, ValidateBody};
+use keyfob_tower::dpop::{Dpop, NoProof, Proof, ProofRequest, TargetUri};
 use serde::Serialize;
 
 use super::input::one_or_many;
@@ -28,6 +31,7 @@ enum Verdict {
     Valid(Box<Token>, Option<LimitVerdict>),
     Refused(Refusal),
     Limited(LimitVerdict),
+    Unproven(NoProof),
 }
 
 /// Answers `POST /v1/validate`.
@@ -59,7 +63,17 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     let NamedChain { demands, limits } =
         chain(call, wanted.chain.as_deref(), wanted.would_widen())?;
     let demands = wanted.add_to(demands);
-    let proven = wanted.cnf.as_ref().map(bodies::confirmation);
+    let presented_proof = PresentedProof::of(call, &wanted)?;
+    let proof = match presented_proof.as_ref().map(|it| it.check(wanted.token.expose())) {
+        None => None,
+        Some(Ok(proof)) => Some(proof),
+        Some(Err(no_proof)) => return Ok(Verdict::Unproven(no_proof)),
+    };
+    let (demands, proven) = match &proof {
+        // What is presented with a proof has to be bound to its key (RFC 9449 section 7.1).
+        Some(proof) => (demands.key(KeyBinding::Required), Some(proof.key.clone())),
+        None => (demands, wanted.cnf.as_ref().map(bodies::confirmation)),
+    };
     let presented = bodies::presentation(&wanted.token, wanted.device_id.as_ref(), proven.as_ref());
     let presented = wanted.ip.into_iter().fold(presented, Presentation::ip);
     let token = match call.manager().validate(presented, &demands).await {
@@ -73,7 +87,50 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     if token.kind == Kind::Refresh && !may_take_refresh_token(caller, &wanted, &token) {
         return Ok(Verdict::Refused(Refusal::Kind { found: Kind::Refresh }));
     }
+    if let (Some(presented), Some(proof)) = (&presented_proof, &proof) {
+        match presented.dpop.use_up(proof).await {
+            Ok(()) => {}
+            Err(NoProof::Undecided) => return Err(undecided(&NoProof::Undecided)),
+            Err(no_proof) => return Ok(Verdict::Unproven(no_proof)),
+        }
+    }
     charge(call, &wanted, limits, token).await
+}
+
+/// A proof of possession with which a bearer token was presented.
+struct PresentedProof<'a> {
+    dpop: &'a Dpop,
+    body: &'a DpopBody,
+    uri: TargetUri,
+}
+
+impl<'a> PresentedProof<'a> {
+    /// Reads the proof that the body names, if it names one.
+    fn of(call: &'a Call, wanted: &'a ValidateBody) -> Result<Option<Self>, Failure> {
+        let Some(body) = &wanted.dpop else { return Ok(None) };
+        if wanted.cnf.is_some() {
+            return Err(Failure::bad("proof_and_key", "name either dpop or cnf"));
+        }
+        let Some(dpop) = &call.shared.dpop else {
+            return Err(Failure::bad("no_proofs", "this server takes no DPoP proofs"));
+        };
+        let Ok(uri) = body.url.parse() else {
+            return Err(Failure::bad("invalid_value", "dpop.url is no URL of http or https"));
+        };
+        Ok(Some(Self { dpop, body, uri }))
+    }
+
+    fn check(&self, bearer: &str) -> Result<Proof, NoProof> {
+        let DpopBody { proof, method, .. } = self.body;
+        let request = ProofRequest { method, uri: &self.uri, access_token: Some(bearer) };
+        self.dpop.check(proof, &request)
+    }
+}
+
+fn undecided(no_proof: &NoProof) -> Failure {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let failure = Failure::new(status, "temporarily_unavailable", no_proof.to_string());
+    Failure { retry_after: Some(Ttl::from_secs(1)), ..failure }
 }
 
 /// Returns the demands as far as they concern tokens that the caller may see; `None` if none does. So a
@@ -163,6 +220,12 @@ fn answer<'a>(call: &Call, verdict: &'a Verdict) -> ValidateAnswer<impl Serializ
             if let Refusal::Throttled { retry_after } = refusal {
                 answer.retry_after_ms = Some(retry_after.as_millis());
             }
+            answer
+        }
+        Verdict::Unproven(no_proof) => {
+            let mut answer = ValidateAnswer::refused(no_proof.code(), no_proof.to_string());
+            let nonce = call.shared.dpop.as_ref().and_then(Dpop::nonce);
+            answer.dpop_nonce = nonce.and_then(|nonce| nonce.to_str().ok().map(str::to_owned));
             answer
         }
         Verdict::Limited(verdict) => {

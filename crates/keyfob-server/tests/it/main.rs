@@ -5,6 +5,7 @@ mod authorization;
 mod bad_input;
 mod config;
 mod connections;
+mod dpop;
 mod failing_store;
 mod fuzz;
 mod gateway;

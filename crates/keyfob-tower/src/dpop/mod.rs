@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyfob::limit::IntoLimitStore;
-use keyfob::{InvalidValue, Timestamp, Token, TokenManager};
-use keyfob_jwt::dpop::{BadProof, Nonces, Proof, ProofPolicy, ProofRequest, verify};
+use keyfob::{InvalidValue, Token, TokenManager};
+use keyfob_jwt::dpop::{Nonces, verify};
 
 use crate::credentials::{AuthScheme, PresentedBearer};
 use crate::error_response::ErrorResponse;
 use used::UsedProofs;
 
-pub use keyfob_jwt::dpop::TargetUri;
+pub use keyfob_jwt::dpop::{BadProof, InvalidUri, Proof, ProofPolicy, ProofRequest, TargetUri};
 
 /// The header that has a proof.
 pub const PROOF: HeaderName = HeaderName::from_static("dpop");
@@ -31,12 +31,12 @@ pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Checks proofs of possession (DPoP, RFC 9449). Clones share what they remember.
 ///
 /// ```
-/// use keyfob::{MemoryStore, TokenManager, ValidationChain};
+/// use keyfob::{LocalLimits, MemoryStore, TokenManager, ValidationChain};
 /// use keyfob_tower::{AuthLayer, dpop::Dpop};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let manager = TokenManager::new(MemoryStore::new()?);
-/// let dpop = Dpop::in_this_process(&manager)?;
+/// let dpop = Dpop::new(&manager, LocalLimits::new())?;
 /// let auth = AuthLayer::new(manager, ValidationChain::new())?
 ///     .dpop(dpop, "https://shop.example".parse()?);
 /// # let _ = auth;
@@ -92,37 +92,27 @@ impl NoProof {
 }
 
 impl Dpop {
-    /// Creates a check whose used proofs are remembered in a store that all nodes share, such as Redis. A store
-    /// that loses writes, as Redis may at a failover, accepts a proof twice within its minute.
+    /// The names of the algorithms that proofs may be signed with (`dpop_signing_alg_values_supported`, RFC 9449
+    /// section 5.1).
+    pub const ALGORITHMS: [&'static str; 6] = keyfob_jwt::key::Algorithm::NAMES;
+
+    /// Creates a check that remembers the used proofs in a store of limits.
+    ///
+    /// Where several nodes serve the tokens, they have to share that store, such as Redis. A store that loses
+    /// writes, as Redis may at a failover, accepts a proof twice within its minute. The memory of a process
+    /// ([`LocalLimits`](keyfob::LocalLimits)) is for a single node. There a proof that was made before the process
+    /// began is refused: it may have been used before.
     ///
     /// # Errors
     /// If the times of the policy are too long to count with.
     pub fn new(manager: &TokenManager, used: impl IntoLimitStore) -> Result<Self, InvalidValue> {
-        Self::over(manager, used.into_limit_store(), None)
-    }
-
-    /// Creates a check whose used proofs are remembered in this process, for a store that no other process has.
-    /// A proof that was made before now is refused: it may have been used before the process began.
-    ///
-    /// # Errors
-    /// As [`Dpop::new`].
-    pub fn in_this_process(manager: &TokenManager) -> Result<Self, InvalidValue> {
-        let used = Arc::new(keyfob::LocalLimits::new());
-        Self::over(manager, used, Some(manager.now()))
-    }
-
-    fn over(
-        manager: &TokenManager,
-        used: Arc<dyn keyfob::limit::LimitStore>,
-        began_at: Option<Timestamp>,
-    ) -> Result<Self, InvalidValue> {
         let policy = ProofPolicy::default();
         let shared = Shared {
             manager: manager.clone(),
             policy,
             nonces: Nonces::new(&manager.key_for("dpop nonce")),
             needs_nonce: false,
-            used: UsedProofs::new(used, policy, began_at)?,
+            used: UsedProofs::new(used.into_limit_store(), policy)?,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -194,7 +184,10 @@ impl Dpop {
 
     /// Returns the proof of a request that presents a token with the scheme `DPoP`. A token with another scheme
     /// needs none, unless it is bound to a key: the validation chain sees to that.
-    pub(crate) fn proof_of(
+    ///
+    /// # Errors
+    /// If it needs a proof and has none that counts.
+    pub fn proof_of(
         &self,
         presented: &PresentedBearer<'_>,
         headers: &HeaderMap,
@@ -207,8 +200,11 @@ impl Dpop {
         read.map(Some).map_err(|no_proof| self.refuse(&no_proof))
     }
 
-    /// Accepts the proof of a request whose token was validated with its key.
-    pub(crate) async fn accept(&self, proof: &Proof, token: &Token) -> Result<(), ErrorResponse> {
+    /// Accepts the proof of a request whose token was validated with its key, and uses it up.
+    ///
+    /// # Errors
+    /// If the token is not bound to the key, or the proof was used before.
+    pub async fn accept(&self, proof: &Proof, token: &Token) -> Result<(), ErrorResponse> {
         // RFC 9449 section 7.1: what is presented with this scheme has to be bound to the key.
         if token.claims.registered.confirmation.as_ref() != Some(&proof.key) {
             return Err(ErrorResponse::new(keyfob::ErrorClass::InvalidToken).offer_dpop());

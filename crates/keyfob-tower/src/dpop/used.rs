@@ -18,23 +18,20 @@ pub(super) struct UsedProofs {
     /// One in the time for which a proof is accepted.
     once: Meter,
     policy: ProofPolicy,
-    /// When the store began to remember, if it knows nothing of the time before.
-    began_at: Option<Timestamp>,
 }
 
 impl UsedProofs {
     pub(super) fn new(
         store: Arc<dyn LimitStore>,
         policy: ProofPolicy,
-        began_at: Option<Timestamp>,
     ) -> Result<Self, InvalidValue> {
         let once = Meter::new(Rate::new(1, policy.window())?, 1)?;
-        Ok(Self { store, once, policy, began_at })
+        Ok(Self { store, once, policy })
     }
 
     /// Returns the same with another policy.
     pub(super) fn with(&self, policy: ProofPolicy) -> Result<Self, InvalidValue> {
-        Self::new(Arc::clone(&self.store), policy, self.began_at)
+        Self::new(Arc::clone(&self.store), policy)
     }
 
     /// Adds a proof.
@@ -43,7 +40,8 @@ impl UsedProofs {
     /// If it was added before, or may have been.
     pub(super) async fn add(&self, proof: &Proof) -> Result<(), NoProof> {
         // A proof tells its time in whole seconds.
-        if self.began_at.is_some_and(|began_at| proof.made_at.as_secs() < began_at.as_secs()) {
+        let is_before = |began_at: Timestamp| proof.made_at.as_secs() < began_at.as_secs();
+        if self.store.began_at().is_some_and(is_before) {
             return Err(NoProof::Used);
         }
         let key = LimitKey::from_bytes(proof.id);

@@ -217,8 +217,7 @@ async fn what_is_remembered_in_a_process_says_nothing_of_the_time_before() {
     let client = Client::new(&bench).await;
     let before = client.proof(&bench, "/me", "1");
     bench.clock.advance(Ttl::from_secs(2));
-    let dpop = Dpop::in_this_process(&bench.manager).unwrap();
-    let address = serve(app(&bench, dpop)).await;
+    let address = serve(app(&bench, dpop(&bench))).await;
     let authorization = client.authorization();
     let headers = [("authorization", authorization.as_str()), ("dpop", &before)];
     assert_eq!(get(address, "/me", &headers).await.json()["code"], "invalid_dpop_proof");

@@ -7,16 +7,20 @@ use std::net::IpAddr;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyfob::ErrorClass;
+use keyfob_tower::dpop::PROOF;
 use keyfob_tower::{ErrorResponse, TrustedProxies};
 
 use super::messages::{AttributeContext, CheckRequest, HttpRequest};
 use crate::gateway::decide::decide;
 use crate::gateway::demands::{BadDemands, Demands, Device};
-use crate::gateway::request::{ClientRequest, query_of};
+use crate::gateway::request::{ClientRequest, Target, query_of};
 use crate::gateway::verdict::Verdict;
 use crate::routes::request_id::REQUEST_ID;
 use crate::routes::trace::TRACEPARENT;
 use crate::shared::Shared;
+
+/// The header that has a proof of possession.
+static PROOF_HEADER: HeaderName = PROOF;
 
 /// The headers in which proxies name the client address.
 static FORWARDED: [HeaderName; 2] =
@@ -42,7 +46,8 @@ pub(super) async fn verdict(
     let source = attributes.and_then(source);
     let address = client_address(peer, source, &headers, &settings.trusted_proxies);
     let query = http.map_or("", |http| query_of(&http.path));
-    let request = ClientRequest { headers: &headers, query, address };
+    let request =
+        ClientRequest { headers: &headers, query, address, target: http.and_then(target) };
     let limit = settings.request_timeout;
     let decided = tokio::time::timeout(limit, decide(shared, &request, demands)).await;
     decided.unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
@@ -60,6 +65,13 @@ pub(super) fn ids(check: &CheckRequest, mut of_envoy: HeaderMap) -> HeaderMap {
         }
     }
     of_envoy
+}
+
+/// Returns the method and the address of the client's request.
+fn target(http: &HttpRequest) -> Option<Target> {
+    let HttpRequest { method, scheme, host, path, .. } = http;
+    let uri = format!("{scheme}://{host}{path}").parse().ok()?;
+    (!method.is_empty()).then(|| Target { method: method.clone(), uri })
 }
 
 /// Returns the address from which the client has connected to Envoy.
@@ -86,7 +98,8 @@ fn headers(http: Option<&HttpRequest>, demands: &Result<Demands, BadDemands>) ->
         _ => None,
     };
     let is_read = |name: &str| {
-        let read = [&AUTHORIZATION, &COOKIE].into_iter().chain(&FORWARDED).chain(device);
+        let read =
+            [&AUTHORIZATION, &COOKIE, &PROOF_HEADER].into_iter().chain(&FORWARDED).chain(device);
         read.into_iter().find(|read| name.eq_ignore_ascii_case(read.as_str()))
     };
     for (name, value) in pairs(http) {

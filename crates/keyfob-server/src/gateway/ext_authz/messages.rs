@@ -59,11 +59,17 @@ pub(crate) struct Request {
 /// `envoy.service.auth.v3.AttributeContext.HttpRequest`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct HttpRequest {
+    #[prost(string, tag = "2")]
+    pub(crate) method: String,
     #[prost(map = "string, string", tag = "3")]
     pub(crate) headers: HashMap<String, String>,
     /// With the query.
     #[prost(string, tag = "4")]
     pub(crate) path: String,
+    #[prost(string, tag = "5")]
+    pub(crate) host: String,
+    #[prost(string, tag = "6")]
+    pub(crate) scheme: String,
     /// The headers instead of `headers`, if Envoy is set so (`encode_raw_headers`).
     #[prost(message, optional, tag = "13")]
     pub(crate) header_map: Option<HeaderMap>,

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::call::Call;
+use crate::oauth::claims_view::token_type;
 use crate::oauth::forms::SCOPE;
 use crate::respond::failure::Failure;
 
@@ -14,7 +15,7 @@ use crate::respond::failure::Failure;
 pub(crate) struct TokenAnswer<'a> {
     /// The bearer token.
     pub(super) access_token: &'a str,
-    /// `Bearer`.
+    /// `Bearer`; `DPoP` for a token that is bound to the key of a proof.
     pub(super) token_type: &'static str,
     /// The type of the token, for a token exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +34,7 @@ impl<'a> TokenAnswer<'a> {
     pub(super) fn of(issued: &'a Issued, now: Timestamp) -> Self {
         Self {
             access_token: issued.bearer.expose(),
-            token_type: "Bearer",
+            token_type: token_type(issued.token.claims.registered.confirmation.as_ref()),
             issued_token_type: None,
             expires_in: issued.token.expires_at.map(|end| seconds_between(now, end)),
             refresh_token: None,

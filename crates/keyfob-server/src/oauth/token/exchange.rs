@@ -6,9 +6,11 @@
 //! tokens and those that are meant for it; one with the scope `keyfob:issue` may exchange every token
 //! that it may look at.
 
+use keyfob::token::Confirmation;
 use keyfob::{Error, Grant, Kind, Presentation, Scope, Subject, Token, ValidationChain};
 
 use super::answer::{TokenAnswer, scopes};
+use super::proof::proven_key;
 use crate::access::bounds;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
@@ -26,12 +28,15 @@ pub(super) async fn handle(call: &Call) -> Answer {
     let presented = call.required(&SUBJECT_TOKEN)?;
     check_type(call, &SUBJECT_TOKEN_TYPE)?;
     check_type(call, &REQUESTED_TOKEN_TYPE)?;
+    let key = proven_key(call).await?;
+    let presented = presentation(presented, key.as_ref());
     let subject = inspect(call, presented).await?;
     if !may_exchange(caller, &subject) {
         let detail = "the subject token is not meant for this client";
         return Err(Failure::oauth("unauthorized_client", detail));
     }
-    let mut grant = Grant::new(Kind::Access).acting(actor(call).await?).by(caller.actor()?);
+    let mut grant =
+        Grant::new(Kind::Access).acting(actor(call, key.as_ref()).await?).by(caller.actor()?);
     let may_pass_on = |scope: &Scope| bounds::may_pass_on(caller.token(), scope);
     let asked = scopes(call)?;
     if !asked.iter().all(may_pass_on) {
@@ -46,6 +51,7 @@ pub(super) async fn handle(call: &Call) -> Answer {
     for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
         grant = grant.audience(audience);
     }
+    grant = key.iter().cloned().fold(grant, Grant::confirmation);
     let issued = call.manager().derive(presented, grant).await.map_err(invalid_token)?;
     json::ok(&TokenAnswer {
         issued_token_type: Some(ACCESS_TOKEN_TYPE),
@@ -53,10 +59,15 @@ pub(super) async fn handle(call: &Call) -> Answer {
     })
 }
 
+/// Returns a bearer token as the client presents it, with the key that it has proved.
+fn presentation<'a>(bearer: &'a str, key: Option<&'a Confirmation>) -> Presentation<'a> {
+    key.into_iter().fold(Presentation::new(bearer), Presentation::confirmation)
+}
+
 /// Returns the token of a bearer token that is active.
-async fn inspect(call: &Call, bearer: &str) -> Result<Token, Failure> {
+async fn inspect(call: &Call, presented: Presentation<'_>) -> Result<Token, Failure> {
     let chain = ValidationChain::new().allow_kind(Kind::Access).allow_kind(Kind::Session);
-    let explained = call.manager().explain(Presentation::new(bearer), &chain).await;
+    let explained = call.manager().explain(presented, &chain).await;
     let explained = explained.map_err(invalid_token)?;
     match explained.refusals.into_iter().next() {
         Some(refusal) => Err(invalid_token(refusal.into())),
@@ -82,7 +93,7 @@ fn may_exchange(caller: &Caller, subject: &Token) -> bool {
 }
 
 /// Returns who acts: the subject of the actor token, or else the client.
-async fn actor(call: &Call) -> Result<Subject, Failure> {
+async fn actor(call: &Call, key: Option<&Confirmation>) -> Result<Subject, Failure> {
     let caller = call.caller()?;
     let Some(presented) = call.optional(&ACTOR_TOKEN) else {
         if call.optional(&ACTOR_TOKEN_TYPE).is_some() {
@@ -94,7 +105,7 @@ async fn actor(call: &Call) -> Result<Subject, Failure> {
         return Err(Failure::invalid_request("actor_token needs actor_token_type"));
     }
     check_type(call, &ACTOR_TOKEN_TYPE)?;
-    let token = inspect(call, presented).await?;
+    let token = inspect(call, presentation(presented, key)).await?;
     if !caller.is_client_of(&token) {
         let detail = "the actor token was not issued to this client";
         return Err(Failure::oauth("unauthorized_client", detail));

@@ -8,6 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keyfob::{Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, TokenManager};
+use keyfob_jwt::dpop::{ProofKey, ProofRequest};
 use keyfob_server::Settings;
 use keyfob_tower::{SessionCookie, TrustedProxies};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -32,7 +33,14 @@ fn check(headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> CheckRequest 
     };
     let mut headers = map(headers);
     headers.insert(":authority".into(), "shop.example".into());
-    let http = HttpRequest { headers, path: "/page?a=1".into(), ..HttpRequest::default() };
+    let http = HttpRequest {
+        method: "GET".into(),
+        scheme: "https".into(),
+        host: "shop.example".into(),
+        path: "/page?a=1".into(),
+        headers,
+        ..HttpRequest::default()
+    };
     let attributes = AttributeContext {
         request: Some(Request { http: Some(http) }),
         context_extensions: map(extensions),
@@ -271,4 +279,31 @@ async fn a_check_is_counted_by_the_status_that_the_client_gets() {
         );
         assert!(rendered.contains(&series), "no {series}");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_needs_a_proof_for_the_request_that_envoy_describes() {
+    let limits = Limits::new(LocalLimits::new());
+    let manager = TokenManager::builder(MemoryStore::new().unwrap()).limits(limits).build();
+    let service = Service::over(manager, Settings::new()).await;
+    let key = ProofKey::generate().unwrap();
+    let bearer = service.bearer(Grant::new(Kind::Access).confirmation(key.confirmation())).await;
+    let proof = |uri: &str, jti: &str| {
+        let uri = uri.parse().unwrap();
+        let request = ProofRequest { method: "GET", uri: &uri, access_token: Some(&bearer) };
+        key.sign(&request, jti, None, service.manager.now()).unwrap()
+    };
+    let authorization = format!("DPoP {bearer}");
+    let verdict = async |proof: &str| {
+        let headers = [("authorization", authorization.as_str()), ("dpop", proof)];
+        let answer = ask(&service, check(&headers, &[])).await;
+        answer.status.unwrap().code == 0
+    };
+    let good = proof("https://shop.example/page", "1");
+    assert!(verdict(&good).await);
+    assert!(!verdict(&good).await, "it was used");
+    assert!(!verdict(&proof("https://shop.example/other", "2")).await);
+    assert!(!verdict(&proof("https://evil.example/page", "3")).await);
+    let stolen = ask_as(&service, &bearer, &[]).await;
+    assert_eq!(stolen.status.unwrap().code, Code::Unauthenticated as i32);
 }

@@ -48,6 +48,9 @@ fn a_check_request_of_the_published_files_is_read() {
     let http = HttpRequest {
         headers: HashMap::from([(text("authorization"), text("Bearer x"))]),
         path: text("/page?a=1"),
+        method: text("GET"),
+        host: text("shop.example"),
+        scheme: text("https"),
         header_map: Some(HeaderMap { headers: raw.to_vec() }),
     };
     let address = SocketAddress { address: text("192.0.2.7") };

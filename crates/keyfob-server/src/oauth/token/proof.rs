@@ -1,0 +1,42 @@
+//! The key that a client proves at the token endpoint (DPoP, RFC 9449 section 5).
+
+use http::StatusCode;
+use keyfob::token::Confirmation;
+use keyfob_tower::dpop::{Dpop, InvalidUri, NoProof, PROOF, ProofRequest, TargetUri};
+
+use crate::call::Call;
+use crate::respond::failure::Failure;
+
+/// Returns the key that the client proves, if the request has a proof. The proof is used up.
+pub(super) async fn proven_key(call: &Call) -> Result<Option<Confirmation>, Failure> {
+    let headers = &call.parts.headers;
+    if !headers.contains_key(PROOF) {
+        return Ok(None);
+    }
+    let Some(dpop) = &call.shared.dpop else {
+        let detail = "this service takes no DPoP proofs";
+        return Err(Failure::invalid_request(detail));
+    };
+    let invalid = |_: InvalidUri| Failure::internal("issuer_is_no_url");
+    let issuer: TargetUri = call.issuer()?.parse().map_err(invalid)?;
+    let uri = issuer.at(call.parts.uri.path()).map_err(invalid)?;
+    let request =
+        ProofRequest { method: call.parts.method.as_str(), uri: &uri, access_token: None };
+    let refuse = |no_proof| failure(dpop, &no_proof);
+    let Some(proof) = dpop.read(headers, &request).map_err(refuse)? else { return Ok(None) };
+    dpop.use_up(&proof).await.map_err(refuse)?;
+    Ok(Some(proof.key))
+}
+
+fn failure(dpop: &Dpop, no_proof: &NoProof) -> Failure {
+    let response = dpop.refuse(no_proof);
+    let oauth = match no_proof {
+        NoProof::Undecided => {
+            let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+            let failure = Failure::new(unavailable, "temporarily_unavailable", response.detail());
+            return Failure { retry_after: response.retry_after(), ..failure };
+        }
+        _ => response.code(),
+    };
+    Failure { dpop_nonce: dpop.nonce(), ..Failure::oauth(oauth, response.detail()) }
+}
