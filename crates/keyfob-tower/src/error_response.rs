@@ -64,22 +64,18 @@ pub struct ErrorResponse {
     realm: Option<HeaderValue>,
     scope: Option<String>,
     /// Boxed, as most errors have none.
-    rate_limit: Option<Box<HeaderMap>>,
+    fields: Option<Box<HeaderMap>>,
     proof: ProofDemand,
 }
 
 /// What the response says about proofs of possession (RFC 9449 section 7.1).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ProofDemand {
     None,
     /// The resource takes tokens with the scheme `DPoP` too.
     Offered,
-    Invalid {
-        nonce: Option<HeaderValue>,
-    },
-    UseNonce {
-        nonce: Option<HeaderValue>,
-    },
+    Invalid,
+    UseNonce,
 }
 
 impl ErrorResponse {
@@ -92,7 +88,7 @@ impl ErrorResponse {
             detail: detail(class),
             realm: None,
             scope: None,
-            rate_limit: None,
+            fields: None,
             proof: ProofDemand::None,
         }
     }
@@ -110,22 +106,26 @@ impl ErrorResponse {
         let mut rate_limit = Box::new(HeaderMap::new());
         write_rate_limit(verdict, &mut rate_limit);
         let limited = Self::new(ErrorClass::Limited { retry_after });
-        Self { rate_limit: Some(rate_limit), ..limited }
+        Self { fields: Some(rate_limit), ..limited }
     }
 
     /// Returns the response to a request with a proof of possession that is not valid (RFC 9449 section 7.1). It has
     /// a nonce for the next one, if proofs need one.
     pub fn invalid_dpop_proof(nonce: Option<HeaderValue>) -> Self {
         let detail = "the DPoP proof is not valid for this request";
-        let proof = ProofDemand::Invalid { nonce };
-        Self { detail, proof, ..Self::new(ErrorClass::InvalidToken) }
+        Self::about_proof(ProofDemand::Invalid, detail, nonce)
     }
 
     /// Returns the response to a request whose proof of possession has no nonce that counts (RFC 9449 section 9).
     pub fn use_dpop_nonce(nonce: Option<HeaderValue>) -> Self {
         let detail = "the DPoP proof needs the nonce of the header DPoP-Nonce";
-        let proof = ProofDemand::UseNonce { nonce };
-        Self { detail, proof, ..Self::new(ErrorClass::InvalidToken) }
+        Self::about_proof(ProofDemand::UseNonce, detail, nonce)
+    }
+
+    fn about_proof(proof: ProofDemand, detail: &'static str, nonce: Option<HeaderValue>) -> Self {
+        let nonce = nonce.map(|nonce| (HeaderName::from_static("dpop-nonce"), nonce));
+        let fields = nonce.map(|field| Box::new(HeaderMap::from_iter([field])));
+        Self { detail, proof, fields, ..Self::new(ErrorClass::InvalidToken) }
     }
 
     /// Says in the challenge that a token may be presented with the scheme `DPoP`.
@@ -176,8 +176,8 @@ impl ErrorResponse {
             return "unauthenticated";
         }
         match self.proof {
-            ProofDemand::Invalid { .. } => return "invalid_dpop_proof",
-            ProofDemand::UseNonce { .. } => return "use_dpop_nonce",
+            ProofDemand::Invalid => return "invalid_dpop_proof",
+            ProofDemand::UseNonce => return "use_dpop_nonce",
             ProofDemand::None | ProofDemand::Offered => {}
         }
         self.class.oauth_error().unwrap_or(self.class.as_str())
@@ -282,19 +282,14 @@ impl ErrorResponse {
         for challenge in self.challenges() {
             headers.append(WWW_AUTHENTICATE, challenge);
         }
-        if let ProofDemand::Invalid { nonce: Some(nonce) }
-        | ProofDemand::UseNonce { nonce: Some(nonce) } = &self.proof
-        {
-            headers.insert("dpop-nonce", nonce.clone());
-        }
-        if let Some(fields) = self.rate_limit {
+        if let Some(fields) = self.fields {
             headers.extend(*fields);
         }
     }
 
     /// Returns whether it is about a proof of possession that does not count.
     fn has_proof_error(&self) -> bool {
-        matches!(self.proof, ProofDemand::Invalid { .. } | ProofDemand::UseNonce { .. })
+        matches!(self.proof, ProofDemand::Invalid | ProofDemand::UseNonce)
     }
 
     /// Returns the challenges of RFC 6750 section 3 and RFC 9449 section 7.1, where the answer has any.

@@ -29,7 +29,7 @@ pub(crate) struct Failure {
     /// Which challenge to send.
     pub(crate) challenge: Option<Challenge>,
     /// The nonce for the next proof of possession (RFC 9449 section 8).
-    pub(crate) dpop_nonce: Option<HeaderValue>,
+    pub(crate) dpop_nonce: Option<Box<HeaderValue>>,
 }
 
 /// A challenge of RFC 9110 section 11.6.1.

@@ -67,7 +67,7 @@ impl Failure {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(nonce) = &self.dpop_nonce {
-            headers.insert(NONCE, nonce.clone());
+            headers.insert(NONCE, HeaderValue::clone(nonce));
         }
         if let Some(challenge) = self.challenge {
             headers.append(WWW_AUTHENTICATE, challenge.header(form));

@@ -2,12 +2,14 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `no_proof` | why a request has no proof that counts |
 //! | `used` | proofs that were used: each counts once |
 //!
 //! A token that is bound to a key is presented with the scheme `DPoP`, and the header `DPoP` has a proof. The
 //! proof is checked first, then the token, with the key that was proven; then the proof is used up. So only a
 //! request with a token that is accepted takes room in the store of used proofs.
 
+mod no_proof;
 mod used;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::error_response::ErrorResponse;
 use used::UsedProofs;
 
 pub use keyfob_jwt::dpop::{BadProof, InvalidUri, Proof, ProofPolicy, ProofRequest, TargetUri};
+pub use no_proof::NoProof;
 
 /// The header that has a proof.
 pub const PROOF: HeaderName = HeaderName::from_static("dpop");
@@ -55,40 +58,6 @@ struct Shared {
     nonces: Nonces,
     needs_nonce: bool,
     used: UsedProofs,
-}
-
-/// Why a request has no proof that counts.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoProof {
-    /// There is more than one header, or it is not text.
-    #[error("the request needs exactly one DPoP header")]
-    Header,
-    /// The proof is not valid for the request.
-    #[error(transparent)]
-    Bad(#[from] BadProof),
-    /// The proof lacks a nonce of this service, or has an old one.
-    #[error("the proof needs the nonce of the header DPoP-Nonce")]
-    Nonce,
-    /// The proof was used before.
-    #[error("the proof was used before")]
-    Used,
-    /// The store of used proofs cannot tell.
-    #[error("it cannot be decided now whether the proof was used before")]
-    Undecided,
-}
-
-impl NoProof {
-    /// Returns the stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Header => "proof_header",
-            Self::Bad(bad) => bad.code(),
-            Self::Nonce => "use_dpop_nonce",
-            Self::Used => "proof_used",
-            Self::Undecided => "proof_undecided",
-        }
-    }
 }
 
 impl Dpop {

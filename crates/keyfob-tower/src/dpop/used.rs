@@ -9,7 +9,7 @@ use keyfob::limit::{Charge, LimitKey, LimitStore, Meter, Rate};
 use keyfob::{InvalidValue, Timestamp};
 use keyfob_jwt::dpop::{Proof, ProofPolicy};
 
-use super::NoProof;
+use super::no_proof::NoProof;
 
 /// Remembers which proofs were used.
 #[derive(Clone, Debug)]

@@ -38,5 +38,5 @@ fn failure(dpop: &Dpop, no_proof: &NoProof) -> Failure {
         }
         _ => response.code(),
     };
-    Failure { dpop_nonce: dpop.nonce(), ..Failure::oauth(oauth, response.detail()) }
+    Failure { dpop_nonce: dpop.nonce().map(Box::new), ..Failure::oauth(oauth, response.detail()) }
 }
