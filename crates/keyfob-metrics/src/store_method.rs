@@ -30,6 +30,8 @@ pub enum StoreMethod {
     TimeOf,
     /// `Store::query`
     Query,
+    /// `Store::heads`
+    Heads,
     /// `Store::count`
     Count,
     /// `Store::tallies`
@@ -46,7 +48,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// Every method.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Insert,
         Self::Load,
         Self::Replace,
@@ -60,6 +62,7 @@ impl StoreMethod {
         Self::Stamp,
         Self::TimeOf,
         Self::Query,
+        Self::Heads,
         Self::Count,
         Self::Tallies,
         Self::Observe,
@@ -84,6 +87,7 @@ impl StoreMethod {
             Self::Stamp => "stamp",
             Self::TimeOf => "time_of",
             Self::Query => "query",
+            Self::Heads => "heads",
             Self::Count => "count",
             Self::Tallies => "tallies",
             Self::Observe => "observe",

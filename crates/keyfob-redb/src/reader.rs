@@ -4,9 +4,9 @@
 use std::ops::Bound;
 
 use keyfob_store::{
-    BucketCounts, CountTotals, Epoch, EpochField, Epochs, Lane, LaneCount, Loaded,
-    MonotonicInstant, Order, Query, RecordPage, RevocationMark, Stamp, StoreError, Term, Timestamp,
-    TokenId, Verdict,
+    BucketCounts, CountTotals, Epoch, EpochField, Epochs, Lane, LaneCount, Listed, Loaded,
+    MonotonicInstant, Order, Query, RecordHead, RecordPage, RevocationMark, Stamp, StoreError,
+    Term, Timestamp, TokenId, Verdict,
 };
 use redb::{ReadTransaction, ReadableTable, TableError};
 
@@ -58,6 +58,15 @@ impl Snapshot {
 impl<T: ReadByteTable> Reader<'_, T> {
     /// Loads the record of a token. Returns `None` if there is none or it is not kept at `now`.
     pub(crate) fn load(&self, id: TokenId, now: Timestamp) -> Result<Option<Loaded>, TxError> {
+        self.read(id, now, |record| self.loaded(record))
+    }
+
+    fn read<R>(
+        &self,
+        id: TokenId,
+        now: Timestamp,
+        read: impl Fn(Record<'_>) -> Result<R, TxError>,
+    ) -> Result<Option<R>, TxError> {
         let Some(row) = self.records.get(tables::record_key(id).as_slice())? else {
             return Ok(None);
         };
@@ -65,7 +74,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
         if record.id != id || record.keep_until <= now {
             return Ok(None);
         }
-        self.loaded(record).map(Some)
+        read(record).map(Some)
     }
 
     pub(crate) fn loaded(&self, record: Record<'_>) -> Result<Loaded, TxError> {
@@ -183,7 +192,39 @@ impl<T: ReadByteTable> Reader<'_, T> {
         query: &Query,
         now: Timestamp,
     ) -> Result<RecordPage, TxError> {
-        let mut records: Vec<Loaded> = Vec::new();
+        self.page_of(index, query, now, |record| self.loaded(record))
+    }
+
+    /// Returns one page of the heads of these records.
+    pub(crate) fn heads(
+        &self,
+        index: &impl ReadKeyTable<INDEX_BYTES>,
+        query: &Query,
+        now: Timestamp,
+    ) -> Result<RecordPage<RecordHead>, TxError> {
+        self.page_of(index, query, now, |record| self.head(&record))
+    }
+
+    fn head(&self, record: &Record<'_>) -> Result<RecordHead, TxError> {
+        let head = RecordHead {
+            id: record.id,
+            version: record.version,
+            keep_until: record.keep_until,
+            is_refused: !self.verdict_on(record)?.is_clear(),
+            uses_left: record.uses_left,
+            counted_in: None,
+        };
+        Ok(head.counted_in(record.counted_in))
+    }
+
+    fn page_of<R: Listed>(
+        &self,
+        index: &impl ReadKeyTable<INDEX_BYTES>,
+        query: &Query,
+        now: Timestamp,
+        read: impl Fn(Record<'_>) -> Result<R, TxError>,
+    ) -> Result<RecordPage<R>, TxError> {
+        let mut records: Vec<R> = Vec::new();
         let term = tables::term_key(query.term);
         let [start, end] = tables::index_bounds(&term, query.order);
         let after = query.after.map(|after| tables::index_key(&term, query.order, &after));
@@ -211,8 +252,8 @@ impl<T: ReadByteTable> Reader<'_, T> {
             if query.lane.is_some_and(|lane| lane != id.lane()) {
                 continue;
             }
-            let loaded = match self.load(id, now) {
-                Ok(Some(loaded)) => loaded,
+            let read = match self.read(id, now, &read) {
+                Ok(Some(read)) => read,
                 Ok(None) => continue,
                 Err(TxError::Refused(error)) => {
                     tracing::warn!(%error, "a damaged record is left out of a page");
@@ -224,7 +265,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
                 let next = records.last().map(keyfob_store::Position::of);
                 return Ok(RecordPage::new(records, next));
             }
-            records.push(loaded);
+            records.push(read);
         }
     }
 }

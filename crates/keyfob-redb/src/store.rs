@@ -232,6 +232,15 @@ impl TermIndex for RedbStore {
         })
     }
 
+    async fn heads(&self, query: &Query) -> Result<RecordPage<RecordHead>, StoreError> {
+        let (query, now, lanes) = (*query, self.shared.clock.now(), self.shared.lanes());
+        self.read_blocking(move |transaction| {
+            let index = transaction.open_table(tables::INDEX)?;
+            Snapshot::of(transaction, lanes)?.reader().heads(&index, &query, now)
+        })
+        .await
+    }
+
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
         self.read_blocking(move |transaction| {
             reader::count(&transaction.open_table(tables::INDEX)?, term, lane)

@@ -4,8 +4,8 @@
 
 use keyfob_store::{
     CountBucket, Epoch, EpochField, Epochs, KeyVersion, Kind, Loaded, MarkScope, MonotonicInstant,
-    NewRecord, OperationId, RecordVersion, RevocationMark, Stamp, StoreError, Timestamp, TokenId,
-    Verdict,
+    NewRecord, OperationId, RecordHead, RecordVersion, RevocationMark, Stamp, StoreError,
+    Timestamp, TokenId, Verdict,
 };
 
 use crate::keys;
@@ -164,6 +164,41 @@ impl StoredRecord {
             read_epoch(value(position)?)
         })
     }
+}
+
+/// Reads heads as `heads_newest.lua` answers them.
+pub(crate) fn heads(mut bytes: &[u8]) -> Result<Vec<RecordHead>, StoreError> {
+    let mut heads = Vec::new();
+    while !bytes.is_empty() {
+        let (head, rest) = read_head(bytes)
+            .ok_or_else(|| StoreError::unavailable("the heads of records are cut short"))?;
+        heads.push(head);
+        bytes = rest;
+    }
+    Ok(heads)
+}
+
+/// Reads the first of some heads. Returns it and what follows.
+fn read_head(bytes: &[u8]) -> Option<(RecordHead, &[u8])> {
+    let (is_refused, bytes) = bytes.split_first()?;
+    let (local, bytes) = bytes.split_at_checked(TokenId::LOCAL_BYTES)?;
+    let counts_uses = header::FLAGS.number(bytes)? as u8 & flags::COUNTS_USES != 0;
+    let length = if counts_uses { header::USES_LEFT.end() } else { FIXED_BYTES };
+    let (bytes, rest) = bytes.split_at_checked(length)?;
+    let mut id = [0; 16];
+    let (first, last) = id.split_at_mut(TokenId::LOCAL_BYTES);
+    first.copy_from_slice(local);
+    last.copy_from_slice(header::ID_SUFFIX.bytes(bytes)?);
+    let bucket = bytes.get(header::COUNTED_KIND.offset..)?.first_chunk();
+    let head = RecordHead {
+        id: TokenId::from_bytes(id),
+        version: RecordVersion(header::VERSION.number(bytes)? as u32),
+        keep_until: Timestamp::from_millis(header::KEEP_UNTIL.number(bytes)?),
+        is_refused: *is_refused != b'0',
+        uses_left: header::USES_LEFT.number(bytes).map(|uses| uses as u32),
+        counted_in: None,
+    };
+    Some((head.counted_in(bucket.and_then(CountBucket::from_bytes)), rest))
 }
 
 fn read_epoch(bytes: &[u8]) -> Option<Epoch> {

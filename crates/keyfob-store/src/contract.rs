@@ -25,8 +25,8 @@ use keyfob_metrics::Metrics;
 use crate::{
     Advance, Advanced, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
     InvalidationListener, KeyVersion, Lane, LastUse, Loaded, Namespace, Operation, Query,
-    RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Rollback, Stamp, StoreError,
-    StoreReport, Tallies, Term, Timestamp, TokenId,
+    RecordHead, RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Rollback, Stamp,
+    StoreError, StoreReport, Tallies, Term, Timestamp, TokenId,
 };
 
 /// A store: every capability of the contract. A type that implements the seven traits is one.
@@ -132,6 +132,16 @@ pub trait TermIndex: Send + Sync {
     /// # Errors
     /// [`StoreError`] if no lane can be reached.
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError>;
+
+    /// Reads one page as [`TermIndex::query`] does, of the records' heads. It is for counting many
+    /// records by their state, so pages are large, and the bodies are not to be sent. The default
+    /// reads the records, and does not say where they are counted.
+    ///
+    /// # Errors
+    /// As [`TermIndex::query`].
+    async fn heads(&self, query: &Query) -> Result<RecordPage<RecordHead>, StoreError> {
+        Ok(self.query(query).await?.heads())
+    }
 
     /// Returns an upper bound of how many records a term lists. Records that are about to be forgotten
     /// may be included.

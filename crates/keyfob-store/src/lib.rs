@@ -46,6 +46,7 @@ mod contract;
 mod count;
 mod event_log;
 mod handover;
+mod head;
 mod invalidation;
 mod loaded;
 mod measured;
@@ -68,6 +69,7 @@ pub use count::{
 // What a store author needs of the values, so that this crate is enough.
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use handover::IntoStore;
+pub use head::RecordHead;
 pub use invalidation::{
     Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
     InvalidationSource, LoadVersion,
@@ -87,7 +89,7 @@ pub use keyfob_metrics::{self as metrics, Metrics};
 pub use loaded::{ClearFields, Loaded, RecordVersion};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
-pub use query::{Order, Position, Query, RecordPage};
+pub use query::{Listed, Order, Position, Query, RecordPage};
 pub use report::{Finding, Rollback, Severity, StoreReport};
 pub use verdict::{Epoch, Epochs, MarkScope, RevocationMark, Verdict};
 pub use wrapper::{Call, StoreWrapper};

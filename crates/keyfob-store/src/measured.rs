@@ -49,7 +49,7 @@ impl RecordStore for MeasuredStore {
 
 #[async_trait]
 impl TermIndex for MeasuredStore {
-    crate::forward_store! { query count }
+    crate::forward_store! { query heads count }
 }
 
 #[async_trait]

@@ -3,6 +3,7 @@
 use super::{Loaded, StoreError};
 use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::namespace::Term;
+use keyfob_core::time::Timestamp;
 
 /// A query for one page of the records that a term lists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,11 +40,27 @@ pub struct Position {
     pub id: TokenId,
 }
 
+/// What a page lists, each at a position.
+pub trait Listed {
+    /// Returns its position.
+    fn position(&self) -> Position;
+}
+
+impl Listed for Loaded {
+    fn position(&self) -> Position {
+        Position::at(self.keep_until, self.id)
+    }
+}
+
 impl Position {
     /// Returns the position of a record.
-    pub fn of(record: &Loaded) -> Self {
-        let keep_until_secs = record.keep_until.as_millis().div_ceil(1000);
-        Self { keep_until_secs, id: record.id }
+    pub fn of(record: &impl Listed) -> Self {
+        record.position()
+    }
+
+    /// Returns the position of the record with this id that is kept until then.
+    pub const fn at(keep_until: Timestamp, id: TokenId) -> Self {
+        Self { keep_until_secs: keep_until.as_millis().div_ceil(1000), id }
     }
 
     /// Compares two positions in `order`.
@@ -57,20 +74,26 @@ impl Position {
     }
 }
 
-/// One page of records.
-#[derive(Clone, Debug, Default)]
-pub struct RecordPage {
+/// One page of records, or of their heads.
+#[derive(Clone, Debug)]
+pub struct RecordPage<R = Loaded> {
     /// The records, in order.
-    pub records: Vec<Loaded>,
+    pub records: Vec<R>,
     /// Where the next page starts, or `None` if this is the last page.
     pub next: Option<Position>,
     /// The lanes that could not be reached. Their records are missing.
     pub missing: Vec<Lane>,
 }
 
-impl RecordPage {
+impl<R> Default for RecordPage<R> {
+    fn default() -> Self {
+        Self::new(Vec::new(), None)
+    }
+}
+
+impl<R> RecordPage<R> {
     /// Creates a page that no lane is missing from.
-    pub const fn new(records: Vec<Loaded>, next: Option<Position>) -> Self {
+    pub const fn new(records: Vec<R>, next: Option<Position>) -> Self {
         Self { records, next, missing: Vec::new() }
     }
 

@@ -38,7 +38,7 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///
 /// #[async_trait::async_trait]
 /// impl TermIndex for Frozen {
-///     keyfob_store::forward_store! { query count }
+///     keyfob_store::forward_store! { query heads count }
 /// }
 ///
 /// #[async_trait::async_trait]
@@ -161,6 +161,11 @@ macro_rules! forward_store {
         $crate::forward_store! { @ Query query['life0 'life1](
             query: &'life1 $crate::Query
         ) -> $crate::RecordPage }
+    };
+    (@ heads) => {
+        $crate::forward_store! { @ Heads heads['life0 'life1](
+            query: &'life1 $crate::Query
+        ) -> $crate::RecordPage<$crate::RecordHead> }
     };
     (@ count) => {
         $crate::forward_store! { @ Count count['life0](

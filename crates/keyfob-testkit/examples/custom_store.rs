@@ -55,7 +55,7 @@ impl RecordStore for TimedStore {
 
 #[async_trait]
 impl TermIndex for TimedStore {
-    forward_store! { query count }
+    forward_store! { query heads count }
 }
 
 #[async_trait]

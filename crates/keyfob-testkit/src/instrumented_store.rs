@@ -155,7 +155,7 @@ impl RecordStore for InstrumentedStore {
 
 #[async_trait]
 impl TermIndex for InstrumentedStore {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 #[async_trait]

@@ -199,6 +199,13 @@ scripts! {
         args: limit, leaf_budget, below, record_prefix, last_use_prefix, note_prefix;
     }
 
+    /// Returns the heads of the newest records under a term.
+    heads_newest {
+        keys: lane;
+        more_keys: heads;
+        args: namespace, limit, leaf_budget, below, record_prefix;
+    }
+
     /// Returns the records under a term that expire soonest.
     query_expiring {
         keys: lane;

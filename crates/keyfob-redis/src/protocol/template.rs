@@ -59,6 +59,7 @@ shared_files! {
     "move_count",
     "names",
     "namespace",
+    "newest_leaves",
     "permissions",
     "rare_permissions",
     "read_lane",

@@ -4,6 +4,7 @@ mod advance;
 mod counts;
 mod epoch_advance;
 mod event_log;
+mod heads;
 mod insert;
 mod limits;
 mod load;
@@ -40,9 +41,9 @@ use keyfob_limit::{Charge, Charged, LimitStore};
 use keyfob_store::{
     Advance, Advanced, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed, Insert,
     Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded, Maintenance,
-    Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal, Resealed,
-    Resealing, Revoke, Revoked, Rollback, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
-    Timestamp, TokenId,
+    Namespace, Operation, Query, RecordHead, RecordPage, RecordStore, Replace, Replaced, Reseal,
+    Resealed, Resealing, Revoke, Revoked, Rollback, Stamp, StoreError, StoreReport, Tallies, Term,
+    TermIndex, Timestamp, TokenId,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -235,6 +236,11 @@ impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         self.shared().guard.check()?;
         self.shared().query(query).await
+    }
+
+    async fn heads(&self, query: &Query) -> Result<RecordPage<RecordHead>, StoreError> {
+        self.shared().guard.check()?;
+        self.shared().heads(query).await
     }
 
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {

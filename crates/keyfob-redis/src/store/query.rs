@@ -9,7 +9,9 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use futures_util::future::join_all;
-use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError, Term, TokenId};
+use keyfob_store::{
+    Lane, Listed, Loaded, Order, Position, Query, RecordPage, StoreError, Term, TokenId,
+};
 
 use super::load::stored_record;
 use super::missing_lanes::MissingLanes;
@@ -20,36 +22,69 @@ use crate::protocol::constants::SCORE_EPOCH_SECS;
 use crate::protocol::signatures::{query_expiring, query_newest};
 
 /// The part of an id that an index holds.
-type LocalId = [u8; TokenId::LOCAL_BYTES];
-
-/// The maximum number of records that one call returns.
-const MAX_SHARE: usize = 500;
+pub(super) type LocalId = [u8; TokenId::LOCAL_BYTES];
 
 /// The number of index leaves that one call in order of expiry reads.
 const EXPIRING_LEAF_BUDGET: u64 = 512;
 
 /// How far the query has read one lane.
-struct LaneQuery {
-    lane: Lane,
-    resume: ResumeAt,
+pub(super) struct LaneQuery<R> {
+    pub(super) lane: Lane,
+    pub(super) resume: ResumeAt,
     /// Records that were read and are not yet on a page.
-    ready: VecDeque<Loaded>,
-    is_finished: bool,
+    pub(super) ready: VecDeque<R>,
+    pub(super) is_finished: bool,
     /// The number of records that it is asked for next.
-    share: usize,
+    pub(super) share: usize,
 }
 
 /// Where to resume reading a lane.
 #[derive(Clone, Debug)]
-enum ResumeAt {
+pub(super) enum ResumeAt {
     /// Below this id, or at the newest id.
     Below(Option<LocalId>),
     /// After this score and, at the same score, after this id, or at the beginning.
     After(Option<(u64, LocalId)>),
 }
 
+/// What a page lists: records, or their heads.
+pub(super) trait ReadLane: Listed + Send + Sized {
+    /// The maximum number that one call returns.
+    const MAX_SHARE: usize;
+
+    /// Reads about as many as the share of a lane: until there is one, or the lane has no more.
+    fn read_more(
+        shared: &Shared,
+        term: Term,
+        query: &mut LaneQuery<Self>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+impl ReadLane for Loaded {
+    const MAX_SHARE: usize = 500;
+
+    async fn read_more(
+        shared: &Shared,
+        term: Term,
+        query: &mut LaneQuery<Self>,
+    ) -> Result<(), StoreError> {
+        let share = query.share;
+        while query.ready.is_empty() && !query.is_finished {
+            match query.resume.clone() {
+                ResumeAt::Below(id) => shared.read_newest(term, query, id, share).await?,
+                ResumeAt::After(after) => shared.read_expiring(term, query, after, share).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Shared {
-    pub(super) async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+    /// Returns one page, of records or of their heads.
+    pub(super) async fn query<R: ReadLane>(
+        &self,
+        query: &Query,
+    ) -> Result<RecordPage<R>, StoreError> {
         let limit = query.limit.max(1);
         let lanes = self.lanes(query.lane);
         // One more than asked for shows whether another page follows.
@@ -59,26 +94,28 @@ impl Shared {
             resume: first_position(lane, query.order, query.after),
             ready: VecDeque::new(),
             is_finished: false,
-            share: share.min(MAX_SHARE),
+            share: share.min(R::MAX_SHARE),
         };
-        let mut queries: Vec<LaneQuery> = lanes.into_iter().map(begin).collect();
+        let mut queries: Vec<LaneQuery<R>> = lanes.into_iter().map(begin).collect();
         let (mut records, mut missing) = (Vec::new(), MissingLanes::default());
         loop {
+            let wanted = limit + 1 - records.len();
             let used_up =
                 queries.iter_mut().filter(|lane| lane.ready.is_empty() && !lane.is_finished);
-            let read = used_up.map(async |lane| {
-                let outcome = self.read_more(query.term, lane, lane.share).await;
+            let more = used_up.map(async |lane| {
+                lane.share = lane.share.min(wanted);
+                let outcome = R::read_more(self, query.term, lane).await;
                 // A term may be in few lanes only. So a lane that gave all that it was asked for is asked for more.
-                lane.share = (4 * lane.share).min(limit + 1).min(MAX_SHARE);
+                lane.share = (4 * lane.share).min(limit + 1).min(R::MAX_SHARE);
                 // A lane that cannot be reached has nothing more for this page.
                 lane.is_finished |= outcome.is_err();
                 (lane.lane, outcome)
             });
-            for (lane, outcome) in join_all(read).await {
+            for (lane, outcome) in join_all(more).await {
                 missing.or_missing(lane, outcome)?;
             }
             while queries.iter().all(|lane| lane.is_finished || !lane.ready.is_empty()) {
-                let Some(loaded) = take_first(&mut queries, query.order) else {
+                let Some(record) = take_first(&mut queries, query.order) else {
                     let missing = missing.unless_all(queries.len())?;
                     return Ok(RecordPage { records, next: None, missing });
                 };
@@ -87,30 +124,15 @@ impl Shared {
                     let missing = missing.unless_all(queries.len())?;
                     return Ok(RecordPage { records, next, missing });
                 }
-                records.push(loaded);
+                records.push(record);
             }
         }
-    }
-
-    async fn read_more(
-        &self,
-        term: Term,
-        query: &mut LaneQuery,
-        share: usize,
-    ) -> Result<(), StoreError> {
-        while query.ready.is_empty() && !query.is_finished {
-            match query.resume.clone() {
-                ResumeAt::Below(id) => self.read_newest(term, query, id, share).await?,
-                ResumeAt::After(after) => self.read_expiring(term, query, after, share).await?,
-            }
-        }
-        Ok(())
     }
 
     async fn read_newest(
         &self,
         term: Term,
-        query: &mut LaneQuery,
+        query: &mut LaneQuery<Loaded>,
         below: Option<LocalId>,
         share: usize,
     ) -> Result<(), StoreError> {
@@ -140,7 +162,7 @@ impl Shared {
     async fn read_expiring(
         &self,
         term: Term,
-        query: &mut LaneQuery,
+        query: &mut LaneQuery<Loaded>,
         after: Option<(u64, LocalId)>,
         share: usize,
     ) -> Result<(), StoreError> {
@@ -257,8 +279,8 @@ fn predecessor(mut id: LocalId) -> Option<LocalId> {
 }
 
 /// Removes and returns the record that comes first in all lanes.
-fn take_first(queries: &mut [LaneQuery], order: Order) -> Option<Loaded> {
-    let front = |query: &LaneQuery| query.ready.front().map(Position::of);
+fn take_first<R: Listed>(queries: &mut [LaneQuery<R>], order: Order) -> Option<R> {
+    let front = |query: &LaneQuery<R>| query.ready.front().map(Position::of);
     let first = queries.iter_mut().filter(|query| !query.ready.is_empty()).min_by(|a, b| {
         front(a).zip(front(b)).map_or(Ordering::Equal, |(a, b)| a.compare(&b, order))
     });
@@ -291,7 +313,7 @@ fn records(reply: Reply, guard: &NamespaceGuard) -> Result<Vec<Loaded>, StoreErr
     Ok(records)
 }
 
-fn local_id(bytes: &[u8]) -> Result<LocalId, StoreError> {
+pub(super) fn local_id(bytes: &[u8]) -> Result<LocalId, StoreError> {
     bytes
         .try_into()
         .map_err(|_| StoreError::unavailable("an index holds an entry that is not an id"))

@@ -81,16 +81,15 @@ end
 local limit, leaf_budget, below = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local below_tick, below_random = math.huge, 0
 if below ~= '' then below_tick, below_random = unpack_bytes('>I5I5', below) end
+local unread_tick, unread_random = -1, 0
 local function chunk_before(directory, id)
   return call('ZREVRANGEBYLEX', directory, id == '' and '+' or '(' .. id, '-', 'LIMIT', 0, 1)[1]
 end
-local unread_tick, unread_random = -1, 0
-local ids, order, count = {}, {}, 0
-for i = 2, #KEYS do
-  local head = KEYS[i]
-  local directory, found, leaf = head .. 'd', 0, head
+local function each_newest_leaf(head, visit)
   local last = call('ZRANGE', head, -1, -1)[1]
-  local bound = last and #last == 11 and sub(last, -10)
+  if not last then return end
+  local directory, leaf, leaves_left, is_first = head .. 'd', head, leaf_budget, true
+  local bound = #last == 11 and sub(last, -10)
   if bound then
     local tick, random = unpack_bytes('>I5I5', bound)
     if tick > below_tick or (tick == below_tick and random >= below_random) then
@@ -98,45 +97,51 @@ for i = 2, #KEYS do
       leaf = bound and head .. bound
     end
   end
-  local leaves_left = last and leaf_budget or 0
-  while leaf and leaves_left > 0 do
+  while leaf do
     local members = call('ZRANGE', leaf, 0, -1)
     if #members > 0 and #members[#members] == 11 then members[#members] = nil end
+    local are_enough = visit(members, is_first)
+    leaves_left, is_first = leaves_left - 1, false
+    local next_bound = bound and chunk_before(directory, bound)
+    if not next_bound then return end
+    if are_enough or leaves_left == 0 then
+      local tick, random = unpack_bytes('>I5I5', bound)
+      if tick > unread_tick or (tick == unread_tick and random > unread_random) then
+        unread_tick, unread_random = tick, random
+      end
+      return
+    end
+    bound, leaf = next_bound, head .. next_bound
+  end
+end
+local ids, order, count = {}, {}, 0
+for i = 2, #KEYS do
+  local before = count
+  each_newest_leaf(KEYS[i], function(members)
     local numbers = id_numbers(members)
     for j = 1, #members do
       local tick, random = numbers[2 * j - 1], numbers[2 * j]
       if tick < below_tick or (tick == below_tick and random < below_random) then
-        found, count = found + 1, count + 1
+        count = count + 1
         ids[count], order[count] = members[j], tick * 8192 + floor(random / 134217728)
       end
     end
-    leaves_left = leaves_left - 1
-    local next_bound = bound and chunk_before(directory, bound)
-    if not next_bound then
-      bound = nil
-      break
-    end
-    if found >= limit or leaves_left == 0 then break end
-    bound, leaf = next_bound, head .. next_bound
-  end
-  if leaf and bound and last then
-    local tick, random = unpack_bytes('>I5I5', bound)
-    if tick > unread_tick or (tick == unread_tick and random > unread_random) then
-      unread_tick, unread_random = tick, random
-    end
-  end
+    return count - before >= limit
+  end)
 end
 local highest, highest_count, lowest = {}, 0, -1
-for i = 1, count do
-  local number = order[i]
-  if number > lowest then
-    local at = highest_count + 1
-    while at > 1 and highest[at - 1] < number do at = at - 1 end
-    if highest[at - 1] ~= number then
-      table.insert(highest, at, number)
-      highest[limit + 2] = nil
-      highest_count = math.min(highest_count + 1, limit + 1)
-      if highest_count > limit then lowest = highest[highest_count] end
+if limit < 64 then
+  for i = 1, count do
+    local number = order[i]
+    if number > lowest then
+      local at = highest_count + 1
+      while at > 1 and highest[at - 1] < number do at = at - 1 end
+      if highest[at - 1] ~= number then
+        table.insert(highest, at, number)
+        highest[limit + 2] = nil
+        highest_count = math.min(highest_count + 1, limit + 1)
+        if highest_count > limit then lowest = highest[highest_count] end
+      end
     end
   end
 end

@@ -294,7 +294,7 @@ impl RecordStore for SealedStore {
 impl TermIndex for SealedStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let sealer = self.sealer();
-        let mut page = self.page(&sealer, query).await?;
+        let mut page = self.page(&sealer, query, |store, query| store.query(query)).await?;
         for loaded in &mut page.records {
             // A record that does not open must not hide the others. It stays sealed, and its reader gets the
             // error. A plaintext record that should be sealed must not be read.
@@ -306,6 +306,10 @@ impl TermIndex for SealedStore {
             }
         }
         Ok(page)
+    }
+
+    async fn heads(&self, query: &Query) -> Result<RecordPage<RecordHead>, StoreError> {
+        self.page(&self.sealer(), query, |store, query| store.heads(query)).await
     }
 
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {

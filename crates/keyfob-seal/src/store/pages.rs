@@ -4,31 +4,33 @@
 
 use super::SealedStore;
 use crate::sealer::Sealer;
-use keyfob_store::{Order, Position, Query, RecordPage, StoreError};
+use keyfob_store::{Call, Listed, Order, Position, Query, RecordPage, Store, StoreError};
 
 impl SealedStore {
     /// Reads one page of what is listed under the term, under any key. The records are still sealed.
-    pub(super) async fn page(
+    /// `read` reads a page of the wrapped store.
+    pub(super) async fn page<R: Listed>(
         &self,
         sealer: &Sealer,
         query: &Query,
-    ) -> Result<RecordPage, StoreError> {
+        read: impl for<'a> Fn(&'a dyn Store, &'a Query) -> Call<'a, RecordPage<R>>,
+    ) -> Result<RecordPage<R>, StoreError> {
         let forms = sealer.forms(query.term);
         let queries: Vec<Query> = forms.into_iter().map(|term| Query { term, ..*query }).collect();
         if let [query] = queries.as_slice() {
-            return self.inner.query(query).await;
+            return read(&*self.inner, query).await;
         }
         let mut pages = Vec::with_capacity(queries.len());
         // One query after the other, the oldest key first, so that a record that moves to a newer key in the
         // meantime is found under one of them.
         for query in &queries {
-            pages.push(self.inner.query(query).await?);
+            pages.push(read(&*self.inner, query).await?);
         }
         Ok(merge(pages, query.order, query.limit))
     }
 }
 
-fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
+fn merge<R: Listed>(pages: Vec<RecordPage<R>>, order: Order, limit: usize) -> RecordPage<R> {
     // After the earliest end of these pages, one of the lists may have more records.
     let ends = pages.iter().filter_map(|page| page.next);
     let end = ends.min_by(|one, other| one.compare(other, order));
@@ -39,11 +41,11 @@ fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
     }
     missing.sort_unstable();
     missing.dedup();
-    records.sort_by(|one, other| Position::of(one).compare(&Position::of(other), order));
+    records.sort_by(|one, other| one.position().compare(&other.position(), order));
     // A record that moves to a newer key may be found under both keys.
-    records.dedup_by_key(|record| record.id);
+    records.dedup_by_key(|record| record.position().id);
     if let Some(end) = end {
-        records.retain(|record| Position::of(record).compare(&end, order).is_le());
+        records.retain(|record| record.position().compare(&end, order).is_le());
     }
     if records.len() > limit {
         records.truncate(limit);

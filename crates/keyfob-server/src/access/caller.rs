@@ -159,10 +159,15 @@ impl Caller {
         scope.is_in(&self.token.scopes)
     }
 
+    /// Returns whether this caller may read every token.
+    pub fn may_see_all(&self) -> bool {
+        self.token.audiences.is_empty()
+    }
+
     /// Returns whether it may look at a token as far as audiences decide. A caller without audiences
     /// may look at all; another one, at those that are meant for one of its own.
     pub fn may_see(&self, token: &Token) -> bool {
-        self.token.audiences.is_empty() || self.is_meant_by(token)
+        self.may_see_all() || self.is_meant_by(token)
     }
 
     /// Returns whether a token is meant for one of the audiences of this caller.

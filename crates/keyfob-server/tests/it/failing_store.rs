@@ -58,7 +58,7 @@ impl RecordStore for FailingStore {
 
 #[async_trait]
 impl TermIndex for FailingStore {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 #[async_trait]

@@ -150,6 +150,10 @@ impl TermIndex for MemoryStore {
         Ok(self.state().query(query, self.clock.now()))
     }
 
+    async fn heads(&self, query: &Query) -> Result<RecordPage<RecordHead>, StoreError> {
+        Ok(self.state().heads(query, self.clock.now()))
+    }
+
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
         Ok(self.state().count(term, lane))
     }

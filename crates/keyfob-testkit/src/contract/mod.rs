@@ -34,6 +34,7 @@ mod count_revocations;
 mod counting;
 mod event_log;
 mod fixture;
+mod heads;
 mod insert;
 mod keys;
 mod lifecycle;
@@ -289,6 +290,14 @@ scenario_list! { $
             a_listing_resumes_from_any_position
             a_count_is_an_upper_limit
             a_listing_under_writes_misses_no_stable_record
+        }
+        heads {
+            every_limit_gives_the_same_heads
+            a_head_says_what_decides_the_state
+            a_head_says_where_its_record_is_counted
+            an_expired_record_has_no_head
+            a_term_that_is_added_again_gives_one_head
+            heads_under_writes_miss_no_stable_record
         }
         event_log {
             an_unwritten_log_is_empty

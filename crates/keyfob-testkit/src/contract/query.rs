@@ -11,7 +11,12 @@ const ORDERS: [Order; 2] = [Order::NewestFirst, Order::NextToExpire];
 
 /// Stores `count` records in all lanes or in one, with unordered ids and different lifetimes, some
 /// of which end in the same second. Returns their positions.
-async fn many(fixture: &Fixture, term: Term, lane: Option<Lane>, count: usize) -> Vec<Position> {
+pub(super) async fn many(
+    fixture: &Fixture,
+    term: Term,
+    lane: Option<Lane>,
+    count: usize,
+) -> Vec<Position> {
     let lanes = lane.map_or_else(|| fixture.lanes(), |lane| vec![lane]);
     let lives = [Ttl::from_mins(2), Ttl::from_hours(30), Ttl::from_days(90), Ttl::from_days(91)];
     let start = fixture.now();
@@ -41,7 +46,7 @@ async fn many(fixture: &Fixture, term: Term, lane: Option<Lane>, count: usize) -
     places
 }
 
-fn in_order(places: &[Position], order: Order) -> Vec<TokenId> {
+pub(super) fn in_order(places: &[Position], order: Order) -> Vec<TokenId> {
     let mut places = places.to_vec();
     places.sort_by(|one, other| one.compare(other, order));
     places.into_iter().map(|place| place.id).collect()

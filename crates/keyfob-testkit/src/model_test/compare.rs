@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use keyfob::Kind;
-use keyfob::store::{BucketCounts, Cursor, EpochField, Feed, Lane, Order, Query, TimeBucket};
+use keyfob::store::{
+    BucketCounts, Cursor, EpochField, Feed, Lane, Order, Query, RecordHead, TimeBucket,
+};
 
 use crate::model::Write;
 
@@ -64,6 +66,7 @@ impl ModelRun {
         for term in self.terms(lane.unwrap_or(self.lanes[0]))? {
             for order in [Order::NewestFirst, Order::NextToExpire] {
                 let mut query = Query { term, lane, order, after: None, limit };
+                let heads = self.heads(query).await?;
                 let mut listed = Vec::new();
                 loop {
                     let page = self.store().query(&query).await.map_err(store_failed)?;
@@ -82,6 +85,11 @@ impl ModelRun {
                     found == wanted,
                     "{query:?} lists\n  {found}\nbut the model lists\n  {wanted}"
                 );
+                let wanted: Vec<_> = expected.iter().map(RecordHead::of).collect();
+                ensure!(
+                    heads == wanted,
+                    "{query:?} lists the heads\n  {heads:?}\nbut the model lists\n  {wanted:?}"
+                );
                 let count = self.store().count(term, lane).await.map_err(store_failed)?;
                 let (least, most) = (expected.len() as u64, self.written.get(&term).copied());
                 let bounds = least..=most.unwrap_or_default().max(least);
@@ -89,6 +97,17 @@ impl ModelRun {
             }
         }
         Ok(())
+    }
+
+    /// Returns all heads of a list, without where they are counted.
+    async fn heads(&self, mut query: Query) -> Result<Vec<RecordHead>, Mismatch> {
+        let mut heads = Vec::new();
+        loop {
+            let page = self.store().heads(&query).await.map_err(store_failed)?;
+            heads.extend(page.records.into_iter().map(|head| head.counted_in(None)));
+            let Some(next) = page.next else { return Ok(heads) };
+            query.after = Some(next);
+        }
     }
 
     async fn compare_events(&self) -> Result<(), Mismatch> {

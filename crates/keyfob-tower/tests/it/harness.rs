@@ -147,7 +147,7 @@ impl RecordStore for Failing {
 
 #[async_trait]
 impl TermIndex for Failing {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 #[async_trait]

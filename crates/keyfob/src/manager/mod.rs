@@ -60,7 +60,7 @@ pub use issue::{IdempotencyKey, Issued, IssuedPair};
 #[cfg(feature = "seal")]
 pub use keys::{ResealProgress, ResealRun};
 pub use lifetimes::{Lifetimes, Retention};
-pub use read::{PageCursor, Paging, ResumeToken, TokenPage};
+pub use read::{PageCursor, Paging, ResumeToken, TokenCount, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
 pub use revoke::{RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
 pub use rotate::RotateRequest;

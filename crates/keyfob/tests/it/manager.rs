@@ -9,6 +9,7 @@ use keyfob::{Grant, Kind, MemoryStore, Store, Timestamp, TokenManager, TokenMana
 
 mod audit;
 mod caching;
+mod counting;
 mod deriving;
 mod events;
 mod flood;

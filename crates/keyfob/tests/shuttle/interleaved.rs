@@ -67,7 +67,7 @@ impl RecordStore for Interleaved {
 
 #[async_trait]
 impl TermIndex for Interleaved {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 #[async_trait]

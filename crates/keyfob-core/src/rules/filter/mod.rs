@@ -5,6 +5,7 @@
 
 mod bindings;
 mod error;
+mod head;
 mod key;
 mod length;
 mod parse;
@@ -27,6 +28,7 @@ use length::text_length;
 
 pub use bindings::FilterBindings;
 pub use error::FilterError;
+pub use head::HeadConditions;
 pub use plan::Plan;
 
 /// Conditions that a token has to meet. An empty filter matches every token.

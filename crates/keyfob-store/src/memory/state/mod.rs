@@ -146,8 +146,12 @@ impl State {
     }
 
     pub(super) fn load(&self, id: TokenId, now: Timestamp) -> Option<Loaded> {
+        self.record(id, now).map(|record| self.loaded(record))
+    }
+
+    fn record(&self, id: TokenId, now: Timestamp) -> Option<&Record> {
         let record = self.records.get(&local_key(id))?;
-        (record.id == id && now < record.keep_until).then(|| self.loaded(record))
+        (record.id == id && now < record.keep_until).then_some(record)
     }
 
     pub(super) fn replace(
@@ -311,18 +315,31 @@ impl State {
     }
 
     pub(super) fn query(&self, query: &Query, now: Timestamp) -> RecordPage {
+        self.page(query, now, |record| self.loaded(record))
+    }
+
+    pub(super) fn heads(&self, query: &Query, now: Timestamp) -> RecordPage<RecordHead> {
+        self.page(query, now, |record| self.head(record))
+    }
+
+    fn page<R: Listed>(
+        &self,
+        query: &Query,
+        now: Timestamp,
+        read: impl Fn(&Record) -> R,
+    ) -> RecordPage<R> {
         let after = query.after;
         let mut records = Vec::new();
         for id in self.index.walk(query.term, query.order, after) {
             if query.lane.is_some_and(|lane| lane != id.lane()) {
                 continue;
             }
-            let Some(loaded) = self.load(id, now) else { continue };
+            let Some(record) = self.record(id, now) else { continue };
             if records.len() == query.limit {
                 let next = records.last().map(Position::of);
                 return RecordPage::new(records, next);
             }
-            records.push(loaded);
+            records.push(read(record));
         }
         RecordPage::new(records, None)
     }
@@ -375,6 +392,21 @@ impl State {
             verdict,
             last_advance,
         }
+    }
+
+    fn head(&self, record: &Record) -> RecordHead {
+        let lane = record.id.lane();
+        let tombstone = record.tombstone.clone();
+        let verdict = self.verdict(lane, record.stamp, tombstone, &record.epochs);
+        let head = RecordHead {
+            id: record.id,
+            version: record.version,
+            keep_until: record.keep_until,
+            is_refused: !verdict.is_clear(),
+            uses_left: record.uses_left,
+            counted_in: None,
+        };
+        head.counted_in(record.stands.map(|stands| stands.place))
     }
 
     fn verdict(

@@ -2,9 +2,11 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `count` | how many tokens match a filter |
 //! | `paging` | pages and cursors |
 //! | `stats` | how many tokens there are, from counts that the store keeps |
 
+mod count;
 mod paging;
 mod stats;
 
@@ -12,6 +14,7 @@ use std::ops::RangeInclusive;
 
 use futures_util::future::try_join_all;
 
+pub use count::TokenCount;
 pub use paging::{PageCursor, Paging, ResumeToken, TokenPage};
 
 use crate::error::Error;
@@ -22,7 +25,7 @@ use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::namespace::Term;
 use keyfob_core::token::{ChangeKind, HistoryEntry, Token};
-use keyfob_store::{Order, Position, Query, StoreError};
+use keyfob_store::{Loaded, Order, Position, Query, StoreError};
 
 /// The maximum number of records that one page may read.
 const MAX_EXAMINED: u64 = 10_000;
@@ -114,14 +117,9 @@ impl TokenManager {
                     return Ok(page);
                 }
                 page.examined += 1;
-                let token = match token_of(loaded) {
-                    Ok(token) => token,
-                    // One record that cannot be read must not hide all the others.
-                    Err(error) => {
-                        tracing::error!(token = %loaded.id, %error, "a record cannot be read");
-                        page.unreadable += 1;
-                        continue;
-                    }
+                let Some(token) = readable(loaded) else {
+                    page.unreadable += 1;
+                    continue;
                 };
                 if !filter.matches(&token, now) {
                     continue;
@@ -140,36 +138,6 @@ impl TokenManager {
                     return Ok(page);
                 }
                 next => query.after = next,
-            }
-        }
-    }
-
-    /// Counts the tokens that match a filter. It reads every token that the rarest of the filter's
-    /// terms lists.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Filter, Grant, Kind, MemoryStore, TokenManager};
-    /// # let manager = TokenManager::new(MemoryStore::new()?);
-    /// manager.issue(Grant::new(Kind::Session).subject("user123").tag("beta")).await?;
-    /// assert_eq!(manager.count(&Filter::new().tag("beta")).await?, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`TokenManager::list`].
-    pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
-        let mut paging = Paging::new(Paging::MAX_LIMIT);
-        let mut count = 0;
-        loop {
-            let page = self.list(filter, paging.clone()).await?;
-            check_complete(&page.missing_lanes)?;
-            count += page.tokens.len() as u64;
-            match page.next {
-                Some(next) => paging.after = Some(next),
-                None => return Ok(count),
             }
         }
     }
@@ -229,6 +197,13 @@ impl TokenManager {
             .min_by_key(|(_, count)| **count)
             .map_or(0, |(position, _)| position))
     }
+}
+
+/// Returns the token of a record, if it can be read. One that cannot must not hide all the others.
+fn readable(loaded: &Loaded) -> Option<Token> {
+    token_of(loaded)
+        .inspect_err(|error| tracing::error!(token = %loaded.id, %error, "a record cannot be read"))
+        .ok()
 }
 
 /// Adds lanes to a list without repeating any.

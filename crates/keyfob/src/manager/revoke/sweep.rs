@@ -62,6 +62,8 @@ pub struct SweepProgress {
 }
 
 const PAGE_SIZE: usize = 100;
+/// The states of the tokens that are revoked. Other tokens have ended.
+const TO_REVOKE: [TokenState; 2] = [TokenState::Pending, TokenState::Active];
 /// How many tokens are revoked at the same time.
 const MAX_CONCURRENT: usize = 32;
 
@@ -100,6 +102,12 @@ impl Sweep {
     pub async fn dry_run(&self) -> Result<u64, Error> {
         self.request.check()?;
         let mut after = self.progress.resume.cursor();
+        if after.is_none() {
+            self.filter.check()?;
+            let to_revoke = self.filter.clone().and_states(&TO_REVOKE);
+            let Some(to_revoke) = to_revoke else { return Ok(0) };
+            return self.manager.count(&to_revoke).await;
+        }
         let mut count = 0u64;
         loop {
             let paging = Paging::new(Paging::MAX_LIMIT).after(after);
@@ -192,6 +200,6 @@ impl Sweep {
     }
 
     fn is_to_revoke(&self, token: &keyfob_core::token::Token) -> bool {
-        matches!(token.state(self.manager.now()), TokenState::Active | TokenState::Pending)
+        TO_REVOKE.contains(&token.state(self.manager.now()))
     }
 }

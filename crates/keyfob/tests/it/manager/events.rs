@@ -314,7 +314,7 @@ impl RecordStore for FailingFeed {
 }
 
 impl TermIndex for FailingFeed {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 impl EventLog for FailingFeed {

@@ -33,7 +33,7 @@ impl RecordStore for Closing {
 }
 
 impl TermIndex for Closing {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 impl EventLog for Closing {

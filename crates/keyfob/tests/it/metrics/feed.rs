@@ -74,7 +74,7 @@ impl RecordStore for Heard {
 
 #[async_trait::async_trait]
 impl TermIndex for Heard {
-    keyfob::store::forward_store! { query count }
+    keyfob::store::forward_store! { query heads count }
 }
 
 #[async_trait::async_trait]
