@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
-use keyfob::TokenManager;
+use keyfob::token::Confirmation;
+use keyfob::{Presentation, TokenManager};
 
 use crate::access::caller::{Caller, Identity};
 use crate::form::Form;
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) form: Form,
     /// The address of the client, if it is known.
     pub(crate) address: Option<IpAddr>,
+    /// The key that the client proves by its certificate (RFC 8705), if it shows one.
+    pub(crate) certificate: Option<Confirmation>,
     /// The id of the request, for logs and problem documents.
     pub(crate) request_id: String,
 }
@@ -58,6 +61,12 @@ impl Call {
             )),
             None => Err(Failure::internal("route_without_demand")),
         }
+    }
+
+    /// Returns a bearer token as the client presents it, with its certificate.
+    pub(crate) fn presentation<'a>(&'a self, bearer: &'a str) -> Presentation<'a> {
+        let presented = Presentation::new(bearer);
+        self.certificate.iter().fold(presented, Presentation::confirmation)
     }
 
     /// Returns the public URL of the service.

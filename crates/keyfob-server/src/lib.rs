@@ -70,5 +70,5 @@ pub use respond::render::ErrorForm;
 pub use routes::context::RequestContext;
 pub use routes::trace::{ContinueTrace, TRACE_TARGET, TraceParent};
 pub use server::{Server, openapi_document};
-pub use settings::{DpopSettings, RouteLimit, Settings};
+pub use settings::{CertificateSettings, DpopSettings, RouteLimit, Settings};
 pub use shared::RenderMetrics;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyfob::values::{Issuer, LimitName};
 use keyfob::{ClientId, LimitBy};
 use keyfob_tower::dpop::ProofPolicy;
-use keyfob_tower::{SessionCookie, TrustedProxies};
+use keyfob_tower::{CertificateHeader, SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
 use crate::listen::ConnectionBounds;
@@ -39,12 +39,23 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// The limits that requests charge, by the operation of their route.
     pub route_limits: Vec<RouteLimit>,
+    /// Certificates of clients (RFC 8705).
+    pub certificates: CertificateSettings,
     /// What is demanded of proofs of possession (DPoP, RFC 9449).
     pub dpop: DpopSettings,
     /// Bounds on connections and on the requests of a connection.
     pub bounds: ConnectionBounds,
     /// Whether each request has a line in the log.
     pub log_requests: bool,
+}
+
+/// Where certificates of clients come from, besides the connection, and what they are for (RFC 8705).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CertificateSettings {
+    /// The header in which trusted proxies name the certificate.
+    pub header: Option<CertificateHeader>,
+    /// Whether access tokens of the token endpoint are bound to the certificate that the client shows.
+    pub bound_access_tokens: bool,
 }
 
 /// What is demanded of proofs of possession (DPoP, RFC 9449). The manager of the server needs a store of limits:
@@ -80,6 +91,7 @@ impl Settings {
             request_timeout: Duration::from_secs(10),
             max_body_bytes: usize::MAX,
             route_limits: Vec::new(),
+            certificates: CertificateSettings::default(),
             dpop: DpopSettings::default(),
             bounds: ConnectionBounds::default(),
             log_requests: false,
@@ -103,6 +115,12 @@ impl Settings {
     #[must_use]
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { trusted_proxies: proxies, ..self }
+    }
+
+    /// Sets [`Settings::certificates`].
+    #[must_use]
+    pub fn certificates(self, certificates: CertificateSettings) -> Self {
+        Self { certificates, ..self }
     }
 
     /// Sets [`Settings::dpop`].

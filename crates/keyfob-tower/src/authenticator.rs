@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
+use keyfob::token::Confirmation;
 use keyfob::{
     Error, ErrorClass, InvalidValue, LimitVerdict, Presentation, Refusal, Token, TokenManager,
     ValidationChain,
 };
 
 use crate::client_address::{TrustedProxies, peer};
+use crate::client_certificate::{CertificateHeader, ClientCertificate};
 use crate::cookie::{SessionCookie, SetCookie};
 use crate::credentials::{CredentialSource, PresentedBearer};
 #[cfg(feature = "dpop")]
@@ -30,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) is_optional: bool,
     /// What a request costs of the manager's limits; zero if they are not charged.
     pub(crate) cost: u32,
+    pub(crate) certificates: Option<CertificateHeader>,
     #[cfg(feature = "dpop")]
     pub(crate) dpop: Option<(Dpop, TargetUri)>,
 }
@@ -135,6 +138,7 @@ impl Settings {
             proxies: TrustedProxies::none(),
             is_optional: false,
             cost: 1,
+            certificates: None,
             #[cfg(feature = "dpop")]
             dpop: None,
         })
@@ -171,6 +175,10 @@ impl Settings {
             presentation = presentation.ip(address);
         }
         let proof = self.proof_of(&presented, parts)?;
+        let certificate = self.certificate(peer, parts);
+        if let Some(key) = &certificate {
+            presentation = presentation.confirmation(key);
+        }
         if let Some(proof) = &proof {
             presentation = proof.confirm(presentation);
         }
@@ -194,6 +202,13 @@ impl Settings {
     }
 
     /// Charges the manager's limits for a request by `token`.
+    /// Returns the key that the client proves by its certificate (RFC 8705).
+    fn certificate(&self, peer: Option<IpAddr>, parts: &Parts) -> Option<Confirmation> {
+        let of_connection = parts.extensions.get::<ClientCertificate>();
+        let headers = &parts.headers;
+        self.proxies.client_certificate(peer, of_connection, self.certificates, headers)
+    }
+
     async fn charge(
         &self,
         token: &Token,

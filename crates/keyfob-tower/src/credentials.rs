@@ -163,7 +163,7 @@ fn check_query(query: &str) -> Result<(), BadCredentials> {
     Ok(())
 }
 
-fn percent_decoded(name: &str) -> Vec<u8> {
+pub(crate) fn percent_decoded(name: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
     while let [first, after @ ..] = rest {

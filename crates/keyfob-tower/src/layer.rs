@@ -98,6 +98,14 @@ impl AuthLayer {
         self
     }
 
+    /// Sets the header in which the [trusted proxies](AuthLayer::trusted_proxies) name the certificate of the client. A
+    /// token that is bound to a certificate (RFC 8705) is refused without it. The certificate of the connection is in the
+    /// extensions of the request, as [`ClientCertificate`](crate::ClientCertificate).
+    pub fn client_certificates(mut self, header: crate::CertificateHeader) -> Self {
+        self.settings.certificates = Some(header);
+        self
+    }
+
     /// Sets what a request costs of the manager's limits. Default: 1.
     pub fn cost(mut self, cost: u32) -> Self {
         self.settings.cost = cost;

@@ -33,7 +33,8 @@
 //! - [`ErrorResponse`] is the one mapping from a [`keyfob::Error`] to a status, a code and a text. A
 //!   handler returns it by `?`.
 //! - [`SessionCookie`] sets, renews and removes a session cookie.
-//! - [`TrustedProxies`] says which proxies may name the client address.
+//! - [`TrustedProxies`] says which proxies may name the client address, and the certificate of the client.
+//! - [`ClientCertificate`] is the certificate of the connection (RFC 8705).
 //! - `dpop::Dpop` checks proofs that a client has the key that its token is bound to (RFC 9449).
 //! - [`write_rate_limit`] writes the `RateLimit` fields.
 //!
@@ -70,6 +71,7 @@
 mod authenticator;
 mod body;
 mod client_address;
+mod client_certificate;
 mod cookie;
 mod credentials;
 #[cfg(feature = "dpop")]
@@ -87,6 +89,7 @@ mod scope;
 pub use authenticator::VerifiedToken;
 pub use body::ResponseBody;
 pub use client_address::{InvalidNetwork, PeerAddress, TrustedProxies};
+pub use client_certificate::{CertificateHeader, ClientCertificate, confirmation_of_escaped_pem};
 pub use cookie::{InvalidCookieName, SameSite, SessionCookie, SetCookie};
 pub use credentials::{AuthScheme, CredentialSource, PresentedBearer};
 pub use error_response::ErrorResponse;

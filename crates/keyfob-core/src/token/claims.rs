@@ -30,6 +30,7 @@ use minicbor::{Decode, Encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use super::claims_json::{self, Members};
 use super::claims_place;
@@ -92,6 +93,16 @@ pub enum Confirmation {
 }
 
 impl Confirmation {
+    /// Returns the confirmation by a certificate with this encoding in DER (RFC 8705 section 3.1).
+    pub fn of_certificate(der: &[u8]) -> Self {
+        Self::of_certificate_digest(&Sha256::digest(der).into())
+    }
+
+    /// Returns the confirmation by a certificate whose DER has this SHA-256 digest.
+    pub fn of_certificate_digest(digest: &[u8; 32]) -> Self {
+        Self::CertificateThumbprint(ClaimText::of_digest(digest))
+    }
+
     /// Returns the thumbprint of the key.
     pub fn thumbprint(&self) -> &ClaimText {
         match self {

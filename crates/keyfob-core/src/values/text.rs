@@ -12,6 +12,8 @@
 //! # Ok::<(), keyfob::InvalidValue>(())
 //! ```
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+
 use super::field::Field;
 use super::invalid::{InvalidReason, InvalidValue};
 
@@ -241,6 +243,14 @@ impl From<&Subject> for Actor {
     fn from(subject: &Subject) -> Self {
         // Both have the same rules.
         Self(subject.0.clone())
+    }
+}
+
+impl ClaimText {
+    /// Returns a digest in base64url, which is always valid.
+    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut text = [0; 43];
+        Self(Base64UrlUnpadded::encode(digest, &mut text).unwrap_or_default().into())
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::cache::ActiveToken;
+use keyfob::token::Confirmation;
 use keyfob::values::InvalidValue;
 use keyfob::{
     ClientId, Error, ErrorClass, Kind, Presentation, Token, TokenManager, ValidationChain,
@@ -79,7 +80,7 @@ impl Authenticator {
         manager: &TokenManager,
         demand: Demand,
         credentials: Result<Option<Credentials>, BadCredentials>,
-        address: Option<IpAddr>,
+        (address, certificate): (Option<IpAddr>, Option<&Confirmation>),
     ) -> Result<Option<Identity>, Unauthenticated> {
         if !demand.asks_for_credentials() {
             return Ok(None);
@@ -98,7 +99,10 @@ impl Authenticator {
             }
             Credentials::ClientId(_) => return Err(Unauthenticated::Missing),
         };
-        let mut presentation = Presentation::new(&bearer);
+        let presentation = Presentation::new(&bearer);
+        // A key that is bound to a certificate opens the service with that certificate alone.
+        let mut presentation =
+            certificate.into_iter().fold(presentation, Presentation::confirmation);
         if let Some(address) = address {
             presentation = presentation.ip(address);
         }

@@ -12,7 +12,7 @@ use super::sections::{Config, ProofNonce};
 use crate::chains::ChainName;
 use crate::listen::ConnectionBounds;
 use crate::routes::table::routes;
-use crate::settings::{DpopSettings, RouteLimit, Settings};
+use crate::settings::{CertificateSettings, DpopSettings, RouteLimit, Settings};
 
 impl Config {
     /// Returns the settings of a server: what applies to requests.
@@ -24,6 +24,10 @@ impl Config {
         settings.max_body_bytes = self.http.max_body_size.bytes();
         settings.bounds = self.bounds();
         settings.log_requests = self.log.requests;
+        settings.certificates = CertificateSettings {
+            header: self.proxies.certificate_header.map(Into::into),
+            bound_access_tokens: self.tls.bound_access_tokens,
+        };
         settings.dpop = DpopSettings {
             policy: ProofPolicy { max_age: self.dpop.max_age, clock_skew: self.dpop.clock_skew },
             needs_nonce: self.dpop.nonce == ProofNonce::Required,

@@ -39,6 +39,9 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     if config.management.listen == Some(config.listen) && config.listen.port() != 0 {
         all.push(wrong(["management", "listen"], "is the address of listen: give another"));
     }
+    if config.proxies.certificate_header.is_some() && config.proxies.trusted.is_empty() {
+        all.push(wrong(["proxies", "certificate_header"], "needs proxies.trusted"));
+    }
     if let Err(error) = proxies(&config.proxies) {
         all.push(wrong(["proxies", "trusted"], format!("is not valid: {error}")));
     }

@@ -9,6 +9,7 @@ use keyfob::values::Issuer;
 use keyfob::{BearerPrefix, ClientId, Ttl};
 use keyfob_api::SecretText;
 use keyfob_api::schema::{Text, TtlText};
+use keyfob_tower::CertificateHeader;
 use keyfob_tower::dpop::ProofPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,9 @@ pub struct ProxiesSection {
     pub trusted: Vec<String>,
     /// The header that they write.
     pub header: ProxyHeader,
+    /// The header in which they name the certificate that the client has shown to them (RFC 8705).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_header: Option<ProxyCertificateHeader>,
 }
 
 /// The header in which a proxy names the client address.
@@ -94,6 +98,30 @@ pub enum ProxyHeader {
     XForwardedFor,
     /// `Forwarded` (RFC 7239).
     Forwarded,
+}
+
+/// The header in which a proxy names the certificate of the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum ProxyCertificateHeader {
+    /// `Client-Cert` (RFC 9440).
+    #[serde(rename = "client-cert")]
+    Standard,
+    /// `X-Forwarded-Client-Cert`, as Envoy writes it.
+    #[serde(rename = "x-forwarded-client-cert")]
+    Envoy,
+    /// `ssl-client-cert`: PEM with escapes, as nginx writes `$ssl_client_escaped_cert`.
+    #[serde(rename = "ssl-client-cert")]
+    Nginx,
+}
+
+impl From<ProxyCertificateHeader> for CertificateHeader {
+    fn from(header: ProxyCertificateHeader) -> Self {
+        match header {
+            ProxyCertificateHeader::Standard => Self::ClientCert,
+            ProxyCertificateHeader::Envoy => Self::XForwardedClientCert,
+            ProxyCertificateHeader::Nginx => Self::SslClientCert,
+        }
+    }
 }
 
 /// Bounds on connections and requests.
@@ -158,6 +186,9 @@ pub struct TlsSection {
     pub client_ca: Option<PathBuf>,
     /// Whether a client has to show a certificate, where `client_ca` is set.
     pub client_certificates: ClientCertificates,
+    /// Whether access tokens of the token endpoint are bound to the certificate that the client has shown (RFC 8705
+    /// section 3).
+    pub bound_access_tokens: bool,
     /// How often the files are compared with what is in use.
     #[schemars(with = "TtlText")]
     pub check_interval: Ttl,
@@ -374,6 +405,7 @@ impl Default for TlsSection {
             key: None,
             client_ca: None,
             client_certificates: ClientCertificates::default(),
+            bound_access_tokens: false,
             check_interval: Ttl::from_secs(30),
         }
     }

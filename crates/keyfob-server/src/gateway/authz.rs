@@ -33,7 +33,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let query = call.parts.uri.query().unwrap_or_default();
     let demands = Demands::of_query(query, &settings.chains);
     let peer = call.parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let request = ClientRequest::of_headers(&call.parts.headers, peer, &settings.trusted_proxies);
+    let request = ClientRequest::of_headers(&call.parts.headers, peer, settings);
     let verdict = decide(&call.shared, &request, demands).await;
     Ok(render(verdict))
 }

@@ -59,6 +59,9 @@ async fn allow(
     if let Some(address) = request.address {
         presentation = presentation.ip(address);
     }
+    if let Some(key) = &request.certificate {
+        presentation = presentation.confirmation(key);
+    }
     let proof = proof(shared, request, &presented)?;
     if let Some((_, proof)) = &proof {
         presentation = presentation.confirmation(&proof.key);

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
-use keyfob_tower::TrustedProxies;
+use keyfob::token::Confirmation;
 use keyfob_tower::dpop::{PROOF, TargetUri};
+
+use crate::settings::Settings;
 
 /// The request of the client, as a gateway describes it.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct ClientRequest<'a> {
     pub(crate) query: &'a str,
     /// The address of the client, if a trusted gateway names it.
     pub(crate) address: Option<IpAddr>,
+    /// The key that the client has proved to the gateway by its certificate, if a trusted gateway names it.
+    pub(crate) certificate: Option<Confirmation>,
     /// The method and the address of the client's request, as far as the gateway tells them without a
     /// contradiction. Proofs of possession are for one request, and need them.
     pub(crate) target: Option<Target>,
@@ -35,13 +39,16 @@ impl<'a> ClientRequest<'a> {
     pub(crate) fn of_headers(
         headers: &'a HeaderMap,
         peer: Option<IpAddr>,
-        proxies: &TrustedProxies,
+        settings: &Settings,
     ) -> Self {
+        let proxies = &settings.trusted_proxies;
         let uri = URI_HEADERS.into_iter().find_map(|name| headers.get(name));
         let uri = uri.and_then(|value| value.to_str().ok()).unwrap_or_default();
         // The peer is the gateway. Its own address stands for no client.
         let address = peer.and_then(|peer| proxies.forwarded_address(peer, headers));
-        Self { headers, query: query_of(uri), address, target: target(headers) }
+        let certificate =
+            proxies.client_certificate(peer, None, settings.certificates.header, headers);
+        Self { headers, query: query_of(uri), address, certificate, target: target(headers) }
     }
 }
 

@@ -18,8 +18,10 @@ use super::activity::{Activity, Cut, fault};
 use super::bounds::ConnectionBounds;
 use super::face::Face;
 use super::phase::{Phase, reached};
-use super::requests::answer;
+use super::requests::{Peer, answer};
 use super::shares::{Accepting, Shares};
+#[cfg(feature = "tls")]
+use super::tls;
 use super::watched_io::WatchedIo;
 
 /// How long an idle connection of HTTP/1.1 stays open while the server drains. A request that the client
@@ -39,7 +41,11 @@ pub(super) async fn serve(accepting: Arc<Accepting>, stream: TcpStream, peer: So
     #[cfg(feature = "tls")]
     if let Some(tls) = &accepting.tls {
         match tokio::time::timeout(bounds.header_timeout, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => drive(&accepting, bounds, stream, peer).await,
+            Ok(Ok(stream)) => {
+                let certificate = tls::client_certificate(&stream);
+                let peer = Peer { address: peer, certificate };
+                drive(&accepting, bounds, stream, peer).await;
+            }
             Ok(Err(error)) => {
                 handles.tls_handshakes_failed.increment(1);
                 tracing::debug!(%peer, %error, "the handshake of TLS failed");
@@ -51,7 +57,7 @@ pub(super) async fn serve(accepting: Arc<Accepting>, stream: TcpStream, peer: So
         }
         return;
     }
-    drive(&accepting, bounds, stream, peer).await;
+    drive(&accepting, bounds, stream, Peer { address: peer, certificate: None }).await;
 }
 
 /// Counts an open connection.
@@ -70,7 +76,7 @@ impl Drop for OpenConnection<'_> {
     }
 }
 
-async fn drive<I>(accepting: &Accepting, bounds: ConnectionBounds, io: I, peer: SocketAddr)
+async fn drive<I>(accepting: &Accepting, bounds: ConnectionBounds, io: I, peer: Peer)
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -78,6 +84,7 @@ where
     let (shares, face) = (Arc::clone(&accepting.shares), accepting.face);
     let builder = builder(&bounds);
     let io = TokioIo::new(WatchedIo::new(io, Arc::clone(&activity)));
+    let address = peer.address;
     let service = service(Arc::clone(&shares), Arc::clone(&activity), face, peer);
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut phases = shares.phases.subscribe();
@@ -89,7 +96,7 @@ where
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "a connection ended early");
+                    tracing::debug!(peer = %address, %error, "a connection ended early");
                 }
                 return;
             }
@@ -112,7 +119,7 @@ where
                     }
                     Some(cut) => {
                         cuts.of(cut.into()).increment(1);
-                        tracing::debug!(%peer, ?cut, "a connection is cut");
+                        tracing::debug!(peer = %address, ?cut, "a connection is cut");
                         return;
                     }
                 }
@@ -130,7 +137,7 @@ fn service(
     shares: Arc<Shares>,
     activity: Arc<Activity>,
     face: Face,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> impl hyper::service::Service<
     http::Request<hyper::body::Incoming>,
     Response = http::Response<axum::body::Body>,
@@ -138,7 +145,7 @@ fn service(
     Future: Send + 'static,
 > {
     service_fn(move |request| {
-        answer(Arc::clone(&shares), Arc::clone(&activity), face, peer, request)
+        answer(Arc::clone(&shares), Arc::clone(&activity), face, peer.clone(), request)
     })
 }
 

@@ -13,6 +13,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use keyfob_tower::ClientCertificate;
 use pin_project_lite::pin_project;
 use tower_service::Service as _;
 
@@ -24,18 +25,29 @@ use crate::respond::failure::Failure;
 use crate::respond::render::ErrorForm;
 use crate::routes::request_id;
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// The certificate that it has shown.
+    pub(super) certificate: Option<ClientCertificate>,
+}
+
 /// Answers one request of a connection.
 pub(super) async fn answer(
     shares: Arc<Shares>,
     activity: Arc<Activity>,
     face: Face,
-    peer: SocketAddr,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let version = request.version();
     let mut guard = RequestGuard::new(activity, version == Version::HTTP_2);
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(ConnectInfo(peer.address));
+    if let Some(certificate) = peer.certificate {
+        request.extensions_mut().insert(certificate);
+    }
     let mut response = match shares.requests.try_acquire() {
         Ok(_permit) => {
             let mut router = shares.router(face);

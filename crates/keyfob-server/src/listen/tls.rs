@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyfob::metrics::{HttpMetrics, ReloadOutcome};
+use keyfob_tower::ClientCertificate;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// The files of the certificates, as PEM.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -125,6 +127,12 @@ impl Certificates {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current))
     }
+}
+
+/// Returns the certificate that the client has shown in the handshake, which has verified it.
+pub(super) fn client_certificate<I>(stream: &TlsStream<I>) -> Option<ClientCertificate> {
+    let (_, session) = stream.get_ref();
+    session.peer_certificates()?.first().map(|certificate| ClientCertificate::of_der(certificate))
 }
 
 impl Contents {

@@ -28,6 +28,9 @@ pub(crate) struct Metadata {
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    /// Whether access tokens are bound to the certificate of their client (RFC 8705 section 3.3).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_client_certificate_bound_access_tokens: bool,
     /// The algorithms of proofs of possession (RFC 9449 section 5.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     dpop_signing_alg_values_supported: Option<[&'static str; Dpop::ALGORITHMS.len()]>,
@@ -49,6 +52,11 @@ pub(crate) async fn handle(call: Call) -> Answer {
         token_endpoint_auth_methods_supported: AUTH_METHODS.iter().copied().chain(none).collect(),
         introspection_endpoint_auth_methods_supported: AUTH_METHODS,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+        tls_client_certificate_bound_access_tokens: call
+            .shared
+            .settings
+            .certificates
+            .bound_access_tokens,
         dpop_signing_alg_values_supported: call.shared.dpop.as_ref().map(|_| Dpop::ALGORITHMS),
         issuer,
     })

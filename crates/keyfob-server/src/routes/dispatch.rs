@@ -16,6 +16,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyfob::metrics::HttpRoute;
+use keyfob::token::Confirmation;
+use keyfob_tower::ClientCertificate;
 use tower_service::Service as _;
 use tracing::Span;
 
@@ -218,26 +220,40 @@ async fn handle(
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&shared, &parts);
+    let certificate = client_certificate(&shared, &parts);
     charge::by_address(&shared, route, address, fields).await?;
     let (identity, query, body, form) = if route.takes == Takes::Form {
         // A form may have the credentials.
         let form = Form::parse(&read(&shared, route.takes, &parts.headers, body).await?)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
-        let identity = authenticate(&shared, route, credentials, address).await?;
+        let identity =
+            authenticate(&shared, route, credentials, (address, certificate.as_ref())).await?;
         charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
         (identity, query_of(route, &parts)?, Bytes::new(), Some(form))
     } else {
         // Nobody sends a long body before it is known who they are.
         let credentials = Credentials::read(&parts.headers, None);
-        let identity = authenticate(&shared, route, credentials, address).await?;
+        let identity =
+            authenticate(&shared, route, credentials, (address, certificate.as_ref())).await?;
         charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
         let body = read(&shared, route.takes, &parts.headers, body);
         (identity, query_of(route, &parts)?, body.await?, None)
     };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
-    (route.handler)(Call { shared, parts, path, query, identity, body, form, address, request_id })
-        .await
+    (route.handler)(Call {
+        shared,
+        parts,
+        path,
+        query,
+        identity,
+        body,
+        form,
+        address,
+        certificate,
+        request_id,
+    })
+    .await
 }
 
 /// Reads the query, if its route leaves it to the dispatcher.
@@ -252,11 +268,12 @@ async fn authenticate(
     shared: &Shared,
     route: &Route,
     credentials: Result<Option<Credentials>, BadCredentials>,
-    address: Option<IpAddr>,
+    (address, certificate): (Option<IpAddr>, Option<&Confirmation>),
 ) -> Result<Option<Identity>, Failure> {
     let authenticator = &shared.authenticator;
-    let identity =
-        authenticator.authenticate(&shared.manager, route.demand, credentials, address).await?;
+    let identity = authenticator
+        .authenticate(&shared.manager, route.demand, credentials, (address, certificate))
+        .await?;
     Ok(identity)
 }
 
@@ -298,6 +315,15 @@ fn too_large(max_bytes: usize) -> Failure {
         detail: format!("the body is longer than {max_bytes} bytes").into(),
         ..Failure::invalid_request("the body is too long")
     }
+}
+
+/// Returns the key that the client proves by its certificate.
+fn client_certificate(shared: &Shared, parts: &Parts) -> Option<Confirmation> {
+    let settings = &shared.settings;
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let of_connection = parts.extensions.get::<ClientCertificate>();
+    let (proxies, header) = (&settings.trusted_proxies, settings.certificates.header);
+    proxies.client_certificate(peer, of_connection, header, &parts.headers)
 }
 
 fn client_address(shared: &Shared, parts: &Parts) -> Option<IpAddr> {

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod bad_input;
+mod certificates;
 mod config;
 mod connections;
 mod dpop;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod answers;
+mod certificates;
 mod cookies;
 #[cfg(feature = "dpop")]
 mod dpop;

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyfob::ErrorClass;
+use keyfob::token::Confirmation;
 use keyfob_tower::dpop::PROOF;
-use keyfob_tower::{ErrorResponse, TrustedProxies};
+use keyfob_tower::{ErrorResponse, TrustedProxies, confirmation_of_escaped_pem};
 
 use super::messages::{AttributeContext, CheckRequest, HttpRequest};
 use crate::gateway::decide::decide;
@@ -17,6 +18,7 @@ use crate::gateway::request::{ClientRequest, Target, query_of};
 use crate::gateway::verdict::Verdict;
 use crate::routes::request_id::REQUEST_ID;
 use crate::routes::trace::TRACEPARENT;
+use crate::settings::Settings;
 use crate::shared::Shared;
 
 /// The header that has a proof of possession.
@@ -46,8 +48,9 @@ pub(super) async fn verdict(
     let source = attributes.and_then(source);
     let address = client_address(peer, source, &headers, &settings.trusted_proxies);
     let query = http.map_or("", |http| query_of(&http.path));
-    let request =
-        ClientRequest { headers: &headers, query, address, target: http.and_then(target) };
+    let target = http.and_then(target);
+    let certificate = certificate(peer, attributes, settings);
+    let request = ClientRequest { headers: &headers, query, address, certificate, target };
     let limit = settings.request_timeout;
     let decided = tokio::time::timeout(limit, decide(shared, &request, demands)).await;
     decided.unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
@@ -65,6 +68,18 @@ pub(super) fn ids(check: &CheckRequest, mut of_envoy: HeaderMap) -> HeaderMap {
         }
     }
     of_envoy
+}
+
+/// Returns the certificate that the client has shown to Envoy. As anyone may send a check request, only a trusted proxy
+/// is believed.
+fn certificate(
+    peer: Option<IpAddr>,
+    attributes: Option<&AttributeContext>,
+    settings: &Settings,
+) -> Option<Confirmation> {
+    let is_trusted = peer.is_some_and(|peer| settings.trusted_proxies.is_trusted(peer));
+    let source = attributes?.source.as_ref().filter(|_| is_trusted)?;
+    confirmation_of_escaped_pem(&source.certificate)
 }
 
 /// Returns the method and the address of the client's request.

@@ -33,6 +33,9 @@ pub(crate) struct AttributeContext {
 pub(crate) struct Peer {
     #[prost(message, optional, tag = "1")]
     pub(crate) address: Option<Address>,
+    /// PEM with escapes, if Envoy is set so (`include_peer_certificate`).
+    #[prost(string, tag = "5")]
+    pub(crate) certificate: String,
 }
 
 /// `envoy.config.core.v3.Address`. The other kinds of addresses have no IP address.

@@ -7,7 +7,7 @@
 use keyfob::{Grant, Kind, Scope};
 
 use super::answer::{TokenAnswer, scopes};
-use super::proof::proven_key;
+use super::proof::{Proven, proven_key};
 use crate::access::scope::is_reserved;
 use crate::call::Call;
 use crate::oauth::forms::{AUDIENCE, RESOURCE};
@@ -33,7 +33,8 @@ pub(super) async fn handle(call: &Call) -> Answer {
     for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
         grant = grant.audience(audience);
     }
-    grant = proven_key(call).await?.into_iter().fold(grant, Grant::confirmation);
-    let issued = call.manager().derive(caller.bearer(), grant).await?;
+    let proven = proven_key(call).await?;
+    grant = proven.and_then(Proven::binding).into_iter().fold(grant, Grant::confirmation);
+    let issued = call.manager().derive(call.presentation(caller.bearer()), grant).await?;
     json::ok(&TokenAnswer::of(&issued, call.manager().now()))
 }

@@ -10,7 +10,7 @@ use keyfob::token::Confirmation;
 use keyfob::{Error, Grant, Kind, Presentation, Scope, Subject, Token, ValidationChain};
 
 use super::answer::{TokenAnswer, scopes};
-use super::proof::proven_key;
+use super::proof::{Proven, proven_key};
 use crate::access::bounds;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
@@ -28,7 +28,8 @@ pub(super) async fn handle(call: &Call) -> Answer {
     let presented = call.required(&SUBJECT_TOKEN)?;
     check_type(call, &SUBJECT_TOKEN_TYPE)?;
     check_type(call, &REQUESTED_TOKEN_TYPE)?;
-    let key = proven_key(call).await?;
+    let proven = proven_key(call).await?;
+    let key = proven.as_ref().map(|proven| proven.key.clone());
     let presented = presentation(presented, key.as_ref());
     let subject = inspect(call, presented).await?;
     if !may_exchange(caller, &subject) {
@@ -51,7 +52,7 @@ pub(super) async fn handle(call: &Call) -> Answer {
     for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
         grant = grant.audience(audience);
     }
-    grant = key.iter().cloned().fold(grant, Grant::confirmation);
+    grant = proven.and_then(Proven::binding).into_iter().fold(grant, Grant::confirmation);
     let issued = call.manager().derive(presented, grant).await.map_err(invalid_token)?;
     json::ok(&TokenAnswer {
         issued_token_type: Some(ACCESS_TOKEN_TYPE),

@@ -1,4 +1,4 @@
-//! The key that a client proves at the token endpoint (DPoP, RFC 9449 section 5).
+//! The key that a client proves at the token endpoint: by DPoP (RFC 9449 section 5), or by its certificate (RFC 8705).
 
 use http::StatusCode;
 use keyfob::token::Confirmation;
@@ -7,11 +7,27 @@ use keyfob_tower::dpop::{Dpop, InvalidUri, NoProof, PROOF, ProofRequest, TargetU
 use crate::call::Call;
 use crate::respond::failure::Failure;
 
-/// Returns the key that the client proves, if the request has a proof. The proof is used up.
-pub(super) async fn proven_key(call: &Call) -> Result<Option<Confirmation>, Failure> {
+/// A key that the client proves.
+pub(super) struct Proven {
+    pub(super) key: Confirmation,
+    /// Whether new tokens are bound to it.
+    binds: bool,
+}
+
+impl Proven {
+    /// Returns the key, if new tokens are bound to it.
+    pub(super) fn binding(self) -> Option<Confirmation> {
+        self.binds.then_some(self.key)
+    }
+}
+
+/// Returns the key that the client proves, if it proves one. A DPoP proof is used up. A certificate binds new tokens where
+/// the settings say so: it may only be how the client reaches this service.
+pub(super) async fn proven_key(call: &Call) -> Result<Option<Proven>, Failure> {
     let headers = &call.parts.headers;
     if !headers.contains_key(PROOF) {
-        return Ok(None);
+        let binds = call.shared.settings.certificates.bound_access_tokens;
+        return Ok(call.certificate.clone().map(|key| Proven { key, binds }));
     }
     let Some(dpop) = &call.shared.dpop else {
         let detail = "this service takes no DPoP proofs";
@@ -25,7 +41,7 @@ pub(super) async fn proven_key(call: &Call) -> Result<Option<Confirmation>, Fail
     let refuse = |no_proof| failure(dpop, &no_proof);
     let Some(proof) = dpop.read(headers, &request).map_err(refuse)? else { return Ok(None) };
     dpop.use_up(&proof).await.map_err(refuse)?;
-    Ok(Some(proof.key))
+    Ok(Some(Proven { key: proof.key, binds: true }))
 }
 
 fn failure(dpop: &Dpop, no_proof: &NoProof) -> Failure {

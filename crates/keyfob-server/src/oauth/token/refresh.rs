@@ -6,7 +6,7 @@
 use keyfob::{Presentation, RefreshRequest};
 
 use super::answer::{TokenAnswer, scopes};
-use super::proof::proven_key;
+use super::proof::{Proven, proven_key};
 use crate::access::caller::Identity;
 use crate::call::Call;
 use crate::oauth::forms::REFRESH_TOKEN;
@@ -15,8 +15,12 @@ use crate::respond::json::{self, Answer};
 
 pub(super) async fn handle(call: &Call) -> Answer {
     let bearer = call.required(&REFRESH_TOKEN)?;
-    let key = proven_key(call).await?;
+    let proven = proven_key(call).await?;
     let mut request = RefreshRequest::new();
+    if let Some(proven) = &proven {
+        request = request.confirmation(proven.key.clone());
+    }
+    let key = proven.and_then(Proven::binding);
     match &call.identity {
         Some(Identity::Public(client)) => {
             request = key.into_iter().fold(request, RefreshRequest::bind_pair);

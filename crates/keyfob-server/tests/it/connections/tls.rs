@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::{MemoryStore, TokenManager};
+use keyfob::token::Confirmation;
+use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 use keyfob_server::listen::Listener;
 use keyfob_server::listen::tls::{CertificateFiles, Certificates, Reloaded};
 use keyfob_server::{Server, Settings};
@@ -81,7 +82,11 @@ impl Files {
 }
 
 async fn serve(certificates: &Arc<Certificates>) -> SocketAddr {
-    let server = Server::new(TokenManager::new(MemoryStore::new().unwrap()), Settings::new());
+    serve_over(TokenManager::new(MemoryStore::new().unwrap()), certificates).await
+}
+
+async fn serve_over(manager: TokenManager, certificates: &Arc<Certificates>) -> SocketAddr {
+    let server = Server::new(manager, Settings::new());
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let listener = Listener::new(tcp).tls(Arc::clone(certificates));
@@ -111,9 +116,19 @@ fn client(trusted: &Authority, shown: Option<&Pair>, protocol: &[u8]) -> TlsConn
 
 /// Asks for the health of the server. The error says why the connection failed.
 async fn ask(client: &TlsConnector, address: SocketAddr) -> std::io::Result<String> {
+    ask_for("/healthz", "", client, address).await
+}
+
+async fn ask_for(
+    path: &str,
+    header: &str,
+    client: &TlsConnector,
+    address: SocketAddr,
+) -> std::io::Result<String> {
     let stream = TcpStream::connect(address).await?;
     let mut stream = client.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: a\r\n{header}connection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
@@ -217,4 +232,25 @@ async fn a_client_that_does_not_finish_the_handshake_is_cut() {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
     assert!(ended.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_is_bound_to_a_certificate_opens_the_service_with_that_handshake_alone() {
+    let authority = Authority::new();
+    let files = Files::new(&authority.sign("localhost"), Some(&authority));
+    let manager = TokenManager::new(MemoryStore::new().unwrap());
+    let address = serve_over(manager.clone(), &files.load(false)).await;
+    let (own, other) = (authority.sign("app"), authority.sign("thief"));
+    let der = CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
+    let grant = Grant::new(Kind::ApiKey).client("app").scopes("keyfob:read");
+    let key = manager.issue(grant.confirmation(Confirmation::of_certificate(&der))).await.unwrap();
+    let header = format!("authorization: Bearer {}\r\n", key.bearer.expose());
+    let status = async |shown| {
+        let client = client(&authority, shown, b"http/1.1");
+        let answer = ask_for("/v1/caller", &header, &client, address).await.unwrap();
+        answer[9..12].to_owned()
+    };
+    assert_eq!(status(Some(&own)).await, "200");
+    assert_eq!(status(Some(&other)).await, "401");
+    assert_eq!(status(None).await, "401");
 }

@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use keyfob::token::Confirmation;
 use keyfob::{Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, TokenManager};
 use keyfob_jwt::dpop::{ProofKey, ProofRequest};
 use keyfob_server::Settings;
@@ -201,7 +202,7 @@ async fn limits_are_charged_to_the_address_that_a_trusted_envoy_names() {
         let mut check = check(&[("authorization", &authorization)], &[("limit", "per-address")]);
         let address = SocketAddress { address: address.to_owned() };
         let address = Address { socket_address: Some(address) };
-        let peer = Peer { address: Some(address) };
+        let peer = Peer { address: Some(address), ..Peer::default() };
         check.attributes.as_mut().unwrap().source = Some(peer);
         ask(&service, check).await
     };
@@ -306,4 +307,29 @@ async fn a_token_that_is_bound_to_a_key_needs_a_proof_for_the_request_that_envoy
     assert!(!verdict(&proof("https://evil.example/page", "3")).await);
     let stolen = ask_as(&service, &bearer, &[]).await;
     assert_eq!(stolen.status.unwrap().code, Code::Unauthenticated as i32);
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_certificate_needs_the_one_that_envoy_was_shown() {
+    use base64ct::Encoding as _;
+    let of_peer = |certificate: &[u8]| {
+        let base64 = base64ct::Base64::encode_string(certificate);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+        let escaped = pem.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        Some(Peer { certificate: escaped, ..Peer::default() })
+    };
+    let bound = Confirmation::of_certificate(b"own");
+    let passes = async |proxies: &str, source: Option<Peer>| {
+        let proxies = TrustedProxies::x_forwarded_for([proxies]).unwrap();
+        let service = Service::with(Settings::new().trusted_proxies(proxies)).await;
+        let bearer = service.bearer(Grant::new(Kind::Access).confirmation(bound.clone())).await;
+        let authorization = format!("Bearer {bearer}");
+        let mut check = check(&[("authorization", &authorization)], &[]);
+        check.attributes.as_mut().unwrap().source = source;
+        ask(&service, check).await.status.unwrap().code == 0
+    };
+    assert!(passes("127.0.0.1", of_peer(b"own")).await);
+    assert!(!passes("127.0.0.1", of_peer(b"other")).await);
+    assert!(!passes("127.0.0.1", None).await);
+    assert!(!passes("192.0.2.1", of_peer(b"own")).await, "anyone may send a check request");
 }

@@ -55,7 +55,10 @@ fn a_check_request_of_the_published_files_is_read() {
     };
     let address = SocketAddress { address: text("192.0.2.7") };
     let expected = AttributeContext {
-        source: Some(Peer { address: Some(Address { socket_address: Some(address) }) }),
+        source: Some(Peer {
+            address: Some(Address { socket_address: Some(address) }),
+            certificate: text("-----BEGIN%20CERTIFICATE-----"),
+        }),
         request: Some(Request { http: Some(http) }),
         context_extensions: HashMap::from([(text("scope"), text("read"))]),
     };
