@@ -6,6 +6,8 @@
 //! | `stores` | what the stores cost, against the minimal use of Redis and redb |
 //! | `memory` | memory and disk space per token |
 //! | `sealing` | the cost of sealing a store |
+//! | `cluster` | how much more a cluster of three primaries can do than one server |
+//! | `idle` | what a server works for nodes and followers of events that do nothing |
 //! | `revocation` | how soon another process refuses a revoked token |
 //! | `scale` | the cost of each operation as tokens grow |
 //! | `peers` | other libraries that a user might choose |
@@ -14,11 +16,13 @@
 //! `measure` takes figures, `target` has their targets, `report` shows them.
 
 mod child;
+mod cluster;
 mod contender;
 mod fleet;
 mod floor;
 mod folder;
 mod http;
+mod idle;
 mod measure;
 mod memory;
 mod peers;
@@ -44,17 +48,27 @@ use report::{Earlier, Report, progress};
 use size::Size;
 
 const USAGE: &str = "\
-usage: keyfob-bench [validate|stores|sealing|memory|revocation|scale|peers|http ...] [--json] [--quick]
-                    [--against DIR]
+usage: keyfob-bench [validate|stores|cluster|idle|sealing|memory|revocation|scale|peers|http ...]
+                    [--json] [--quick] [--against DIR]
 
-  without a name every group but http is run, which takes about ten minutes
+  without a name every group but http is run, which takes about fourteen minutes
   http      measures keyfob serve, and installs oidc-provider and OpenBao below target
   --json    prints the results for machines
   --against compares with the results.json of an earlier run, and says what moved beyond its spread
   --quick   a smoke test of a minute: smaller, its figures are not meaningful";
 
-const GROUPS: [&str; 8] =
-    ["peers", "validate", "stores", "sealing", "revocation", "scale", "memory", HTTP];
+const GROUPS: [&str; 10] = [
+    "peers",
+    "validate",
+    "stores",
+    "cluster",
+    "idle",
+    "sealing",
+    "revocation",
+    "scale",
+    "memory",
+    HTTP,
+];
 
 /// The group that is run only if it is named: it installs other services.
 const HTTP: &str = "http";
@@ -132,6 +146,8 @@ fn group(
         "peers" => peers::measure(report, runtime, size),
         "validate" => validate::measure(report, runtime, size),
         "stores" => stores::measure(report, runtime, size),
+        "cluster" => cluster::measure(report, runtime, size),
+        "idle" => idle::measure(report, runtime, size),
         "sealing" => sealing::measure(report, runtime, size),
         "revocation" => revocation::measure(report, runtime, size),
         "scale" => scale::measure(report, runtime, size, fleet),

@@ -1,5 +1,6 @@
 //! A Redis for this run: its processor time, memory and counters, and the simplest client for it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use keyfob_redis::{RedisConfig, RedisStore};
-use keyfob_testkit::redis::RedisServer;
+use keyfob_testkit::redis::{CommandStats, RedisCluster, RedisServer};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::runtime::Runtime;
 
@@ -22,8 +23,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start() -> Result<Self> {
         let redis = RedisServer::start().context("redis-server could not be started")?;
-        let pid: i32 = redis.info("server")?.get("process_id").context("no pid")?.parse()?;
-        pin(rustix::process::Pid::from_raw(pid), 0);
+        pin_to_first_core(&redis)?;
         Ok(Self { redis })
     }
 
@@ -31,12 +31,9 @@ impl Server {
         format!("{}/0?namespace={namespace}", self.redis.url())
     }
 
-    /// Opens a store on the server with long time limits: a shared machine may pause for seconds,
-    /// and that must not end a long run.
+    /// Opens a store on the server; see [`store`].
     pub(crate) fn store(&self, runtime: &Runtime, namespace: &str) -> Result<RedisStore> {
-        let config: RedisConfig = self.url(namespace).parse()?;
-        let [connect, response, whole] = [5, 10, 20].map(Duration::from_secs);
-        Ok(runtime.block_on(RedisStore::open(config.with_timeouts(connect, response, whole)))?)
+        store(runtime, &self.url(namespace))
     }
 
     pub(crate) fn client(&self) -> Result<Client> {
@@ -47,16 +44,17 @@ impl Server {
         self.redis.port()
     }
 
+    pub(crate) fn redis(&self) -> &RedisServer {
+        &self.redis
+    }
+
     fn number(&self, section: &str, field: &str) -> Result<f64> {
-        let info = self.redis.info(section)?;
-        let value = info.get(field).with_context(|| format!("INFO has no {field}"))?;
-        Ok(value.trim().parse()?)
+        number(&self.redis, section, field)
     }
 
     /// Returns the server's processor time, as the system counts it.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let user = self.number("cpu", "used_cpu_user")?;
-        Ok(Duration::from_secs_f64(user + self.number("cpu", "used_cpu_sys")?))
+        cpu(&self.redis)
     }
 
     /// Returns microseconds of the server's work per operation.
@@ -99,9 +97,8 @@ impl Server {
         let before = self.redis.command_stats()?;
         work()?;
         let mut each = Vec::new();
-        for (name, stats) in self.redis.command_stats()? {
-            let earlier = before.get(&name).map_or(0, |stats| stats.calls);
-            let calls = (stats.calls - earlier) as f64 / operations as f64;
+        for (name, stats) in calls_since(&self.redis, &before)? {
+            let calls = stats.calls as f64 / operations as f64;
             if calls >= 0.05 && name != "info" {
                 each.push(format!("{calls:.1} {name}"));
             }
@@ -145,6 +142,53 @@ impl Server {
         let rate = rate.and_then(|rate| rate.trim_matches('"').parse().ok());
         Ok((rate.with_context(|| format!("redis-benchmark printed {text:?}"))?, cpu))
     }
+}
+
+/// Pins a server to the first core, if there are several.
+pub(crate) fn pin_to_first_core(redis: &RedisServer) -> Result<()> {
+    let pid: i32 = redis.info("server")?.get("process_id").context("no pid")?.parse()?;
+    pin(rustix::process::Pid::from_raw(pid), 0);
+    Ok(())
+}
+
+/// Opens a store with long time limits: a shared machine may pause for seconds, and that must not
+/// end a long run.
+pub(crate) fn store(runtime: &Runtime, url: &str) -> Result<RedisStore> {
+    let config: RedisConfig = url.parse()?;
+    let [connect, response, whole] = [5, 10, 20].map(Duration::from_secs);
+    Ok(runtime.block_on(RedisStore::open(config.with_timeouts(connect, response, whole)))?)
+}
+
+fn number(redis: &RedisServer, section: &str, field: &str) -> Result<f64> {
+    let info = redis.info(section)?;
+    let value = info.get(field).with_context(|| format!("INFO has no {field}"))?;
+    Ok(value.trim().parse()?)
+}
+
+/// Returns the processor time of a server, as the system counts it.
+pub(crate) fn cpu(redis: &RedisServer) -> Result<Duration> {
+    let user = number(redis, "cpu", "used_cpu_user")?;
+    Ok(Duration::from_secs_f64(user + number(redis, "cpu", "used_cpu_sys")?))
+}
+
+/// Returns the address of a namespace in a cluster.
+pub(crate) fn cluster_url(cluster: &RedisCluster, namespace: &str) -> String {
+    let nodes = cluster.nodes().iter().map(|node| format!("127.0.0.1:{}", node.port()));
+    format!("redis+cluster://{}?namespace={namespace}", nodes.collect::<Vec<_>>().join(","))
+}
+
+/// Returns how often each command was called, and for how long, since `before`.
+pub(crate) fn calls_since(
+    redis: &RedisServer,
+    before: &BTreeMap<String, CommandStats>,
+) -> Result<BTreeMap<String, CommandStats>> {
+    let mut since = redis.command_stats()?;
+    for (name, stats) in &mut since {
+        let earlier = before.get(name).copied().unwrap_or_default();
+        stats.calls -= earlier.calls;
+        stats.usec -= earlier.usec;
+    }
+    Ok(since)
 }
 
 /// Pins a process, or without one this thread, to a core, if there are several.

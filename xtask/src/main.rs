@@ -42,8 +42,8 @@ usage: cargo xtask COMMAND
   console [--pictures] [WALK ...]
                      use the console in a browser; without WALK, in every way
   bench [GROUP ...] [--json] [--quick] [--against DIR]
-                     measure: validate, stores, sealing, memory, revocation, scale, peers, http;
-                     without GROUP, all of them except http";
+                     measure: validate, stores, cluster, idle, sealing, memory, revocation, scale,
+                     peers, http; without GROUP, all of them except http";
 
 fn main() -> ExitCode {
     match run() {

@@ -173,7 +173,7 @@ impl Report {
 }
 
 fn row_order(id: &str) -> (usize, &str) {
-    ("VRPEXSH".find(|letter| id.starts_with(letter)).unwrap_or(usize::MAX), id)
+    ("VRCIPEXSH".find(|letter| id.starts_with(letter)).unwrap_or(usize::MAX), id)
 }
 
 /// Prints progress.

@@ -9,7 +9,7 @@ const SLOTS: u16 = 16_384;
 /// The number of primaries at the start.
 const PRIMARIES: usize = 3;
 
-/// A cluster of three primaries and one replica of each. All servers are killed when it is dropped.
+/// A cluster, mostly of three primaries and one replica of each. All servers are killed when it is dropped.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
@@ -21,6 +21,19 @@ impl RedisCluster {
     /// # Errors
     /// [`LaunchError`], with what to do next.
     pub fn start() -> Result<Self, LaunchError> {
+        Self::of(PRIMARIES, 2 * PRIMARIES)
+    }
+
+    /// Starts this number of primaries without replicas, for a comparison with one server that has none
+    /// either.
+    ///
+    /// # Errors
+    /// As [`RedisCluster::start`].
+    pub fn without_replicas(primaries: usize) -> Result<Self, LaunchError> {
+        Self::of(primaries, primaries)
+    }
+
+    fn of(primaries: usize, count: usize) -> Result<Self, LaunchError> {
         let node = || {
             RedisServer::builder()
                 .setting("cluster-enabled", "yes")
@@ -28,16 +41,16 @@ impl RedisCluster {
                 .setting("cluster-node-timeout", "2000")
                 .start()
         };
-        let nodes = (0..2 * PRIMARIES).map(|_| node()).collect::<Result<Vec<_>, _>>()?;
+        let nodes = (0..count).map(|_| node()).collect::<Result<Vec<_>, _>>()?;
         let cluster = Self { nodes };
-        cluster.assemble()?;
+        cluster.assemble(primaries)?;
         Ok(cluster)
     }
 
-    fn assemble(&self) -> Result<(), LaunchError> {
-        let (primaries, replicas) = self.nodes.split_at(PRIMARIES);
+    fn assemble(&self, primaries: usize) -> Result<(), LaunchError> {
+        let count = primaries as u16;
+        let (primaries, replicas) = self.nodes.split_at(primaries);
         for (number, node) in (1u16..).zip(primaries) {
-            let count = PRIMARIES as u16;
             let bounds = [(number - 1) * (SLOTS / count), number * (SLOTS / count) - 1];
             let last = if number == count { SLOTS - 1 } else { bounds[1] };
             let range = [bounds[0].to_string(), last.to_string()];
