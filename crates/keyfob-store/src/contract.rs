@@ -17,6 +17,7 @@
 //! keeps what it acknowledged.
 
 use std::fmt::Debug;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -176,7 +177,21 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError>;
+
+    /// Returns a future that is ready a second, at the latest, after any process has appended an entry
+    /// since this call, or after the store can no longer notice that. It may be ready without a reason.
+    /// Who follows a log calls this, reads the log, and waits if nothing was there.
+    ///
+    /// `None`, the default: the store cannot notice it at present, and the log has to be read again and
+    /// again.
+    fn appended(&self, feed: Feed) -> Option<Appended> {
+        let _ignored = feed;
+        None
+    }
 }
+
+/// Waits for entries of a log: see [`EventLog::appended`].
+pub type Appended = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Counts of tokens that are kept as they are written. Without it, the number of tokens can only be
 /// seen by a read of all tokens.

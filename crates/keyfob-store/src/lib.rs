@@ -61,7 +61,8 @@ pub use change::{
     Replace, Replaced, Reseal, Resealed, Revoke, Revoked, StampRule,
 };
 pub use contract::{
-    Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store, TermIndex,
+    Appended, Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store,
+    TermIndex,
 };
 pub use count::{
     BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, Tallies, TimeBucket,

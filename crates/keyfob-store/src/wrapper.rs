@@ -189,6 +189,10 @@ macro_rules! forward_store {
         $crate::forward_store! { @ Latest latest['life0](
             feed: $crate::Feed
         ) -> $crate::Cursor }
+
+        fn appended(&self, feed: $crate::Feed) -> ::core::option::Option<$crate::Appended> {
+            $crate::StoreWrapper::inner(self).appended(feed)
+        }
     };
     (@ report) => {
         $crate::forward_store! { @ Report report['life0]() -> $crate::StoreReport }

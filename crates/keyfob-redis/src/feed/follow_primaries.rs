@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::assignments::Assignments;
 use super::context::FeedContext;
-use super::heartbeat_interval;
 use super::primary_listener::{Followed, PrimaryListener};
+use super::route_interval;
 use crate::config::Address;
 
 /// How often to look for invalidation listeners, besides being notified of them.
@@ -35,7 +35,7 @@ pub(crate) async fn follow_primaries(context: FeedContext) {
                 timeout(IDLE_INTERVAL, context.feed.listener_added.notified()).await;
             continue;
         };
-        let due = Instant::now() + heartbeat_interval(max_staleness);
+        let due = Instant::now() + route_interval(max_staleness);
         context.connections.limit_route_age(Some(max_staleness));
         if context.connections.needs_confirmation() {
             context.connections.confirm_route().await;

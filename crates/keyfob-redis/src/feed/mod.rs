@@ -16,8 +16,10 @@
 //!
 //! Within the process, listeners are notified before the store method returns.
 
+mod appends;
 mod assignments;
 mod context;
+mod follow_appends;
 mod follow_primaries;
 mod heartbeat;
 mod primary_listener;
@@ -32,11 +34,13 @@ use std::time::Duration;
 use keyfob_store::{Invalidation, InvalidationListener, InvalidationListeners, Lane};
 use tokio::sync::Notify;
 
+pub(crate) use self::appends::Appends;
 use self::recent_revocations::RecentRevocations;
 use self::signal::Pushed;
 use crate::config::Address;
 
 pub(crate) use context::FeedContext;
+pub(crate) use follow_appends::follow_appends;
 pub(crate) use follow_primaries::follow_primaries;
 
 const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(2);
@@ -51,6 +55,8 @@ pub(crate) struct Feed {
     /// The server that pushes the changes of each lane.
     server_of_lane: RwLock<Vec<Option<Address>>>,
     listener_added: Notify,
+    /// Wakes those who follow the event log.
+    pub(crate) appends: Appends,
     /// What this node and the others revoked.
     pub(crate) recent: RecentRevocations,
 }
@@ -125,7 +131,13 @@ impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for NotifyOnDrop<'_, I> {
     }
 }
 
-/// The time from one heartbeat to the next.
+/// The time from one heartbeat to the next. A heartbeat counts when the next one is answered, so what is known
+/// is two intervals old at most, and half of the maximum staleness is left for a server or a node that pauses.
 fn heartbeat_interval(max_staleness: Duration) -> Duration {
+    (max_staleness / 4).clamp(MIN_HEARTBEAT_INTERVAL, MAX_HEARTBEAT_INTERVAL)
+}
+
+/// The time from one look at the route to the next.
+fn route_interval(max_staleness: Duration) -> Duration {
     (max_staleness / 5).clamp(MIN_HEARTBEAT_INTERVAL, MAX_HEARTBEAT_INTERVAL)
 }

@@ -16,7 +16,7 @@ use super::epoch_advance::EpochAdvance;
 use super::shared::Shared;
 use crate::config::Topology;
 use crate::connections::{Connections, in_background};
-use crate::feed::{FeedContext, follow_primaries};
+use crate::feed::{FeedContext, follow_appends, follow_primaries};
 use crate::namespace_guard::NamespaceGuard;
 use crate::slot::slot_of;
 
@@ -25,8 +25,9 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3);
 /// Short enough that one or two slow sentinels do not make the route expire.
 const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many lanes of each server are asked for unfinished advances in a round.
-const LANES_PER_ROUND: usize = 16;
+/// How many lanes of each server are asked for unfinished advances in a round. Every node asks, and an
+/// advance was mostly interrupted in many lanes.
+const LANES_PER_ROUND: usize = 4;
 
 /// Says that the task has ended when it is dropped, also with its runtime.
 struct Running(Arc<AtomicBool>);
@@ -60,6 +61,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
             confirm_primary(confirmed),
             resend_after_failover(resent, connections),
             find_namespace(guarded, Arc::clone(&context.guard)),
+            follow_appends(context.clone()),
             follow_primaries(context)
         );
     }))

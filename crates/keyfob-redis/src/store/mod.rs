@@ -39,11 +39,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use keyfob_limit::{Charge, Charged, LimitStore};
 use keyfob_store::{
-    Advance, Advanced, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed, Insert,
-    Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded, Maintenance,
-    Namespace, Operation, Query, RecordHead, RecordPage, RecordStore, Replace, Replaced, Reseal,
-    Resealed, Resealing, Revoke, Revoked, Rollback, Stamp, StoreError, StoreReport, Tallies, Term,
-    TermIndex, Timestamp, TokenId,
+    Advance, Advanced, Appended, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed,
+    Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
+    Maintenance, Namespace, Operation, Query, RecordHead, RecordPage, RecordStore, Replace,
+    Replaced, Reseal, Resealed, Resealing, Revoke, Revoked, Rollback, Stamp, StoreError,
+    StoreReport, Tallies, Term, TermIndex, Timestamp, TokenId,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -269,6 +269,13 @@ impl EventLog for RedisStore {
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         self.shared().guard.check()?;
         self.shared().latest(feed).await
+    }
+
+    fn appended(&self, feed: Feed) -> Option<Appended> {
+        match feed {
+            Feed::Events => self.shared().feed.appends.next(),
+            Feed::Observations => None,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod event_log;
 mod fake;
 mod families;
 mod faults;
+mod follow;
 mod guarantee;
 mod half_done;
 mod index;

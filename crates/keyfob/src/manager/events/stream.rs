@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,13 +13,14 @@ use crate::error::Error;
 use crate::handlers::Delivery;
 use crate::manager::TokenManager;
 use crate::manager::background::Phase;
-use keyfob_store::Cursor;
+use keyfob_store::{Appended, Cursor, Feed};
 
 /// The events after a cursor, as they happen. [`TokenManager::events_from`] makes one.
 ///
 /// It waits for events, and ends only when the manager is shut down and every event that there was
 /// has been delivered. An event of the same process is delivered without a delay by polling, one of
-/// another process after a second at most.
+/// another process after a second at most. On Redis the servers tell that there is one; where a store
+/// cannot tell, it is asked again and again.
 ///
 /// After an error, polling it again resumes where it was, a second later. The stream is [`Unpin`]
 /// and `Send`. It keeps the manager alive.
@@ -71,6 +72,8 @@ const PAGE_SIZE: usize = 256;
 /// An event of this process ends the wait immediately.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The same while the store tells of new events.
+const FALLBACK_INTERVAL: Duration = Duration::from_secs(30);
 /// How long to wait after an error before trying again.
 pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -183,8 +186,9 @@ async fn fetch(
     }
     let mut interval = MIN_POLL_INTERVAL;
     loop {
-        // Both are looked at before the feed is, so that nothing is missed between.
+        // All are looked at before the feed is, so that nothing is missed between.
         let new_events = inner.new_events.notified();
+        let appended = inner.store.appended(Feed::Events);
         let is_ending = *phase.borrow() != Phase::Running;
         let page = match manager.events(&cursor, PAGE_SIZE).await {
             // The store may be closed by now.
@@ -204,10 +208,15 @@ async fn fetch(
         if is_ending {
             return Ok(None);
         }
+        let (pause, appended) = match appended {
+            Some(appended) => (FALLBACK_INTERVAL, appended),
+            None => (interval, Box::pin(pending()) as Appended),
+        };
         tokio::select! {
             () = new_events => {}
+            () = appended => {}
             _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(pause) => {}
         }
         interval = (interval * 2).min(MAX_POLL_INTERVAL);
     }
