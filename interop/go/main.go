@@ -16,6 +16,8 @@ type claims struct {
 	Active  bool   `json:"active"`
 	Subject string `json:"sub"`
 	Scope   string `json:"scope"`
+	// The key that the token is bound to.
+	Confirmation json.RawMessage `json:"cnf"`
 }
 
 var client = &http.Client{Timeout: 3 * time.Second}
@@ -57,7 +59,8 @@ func page(response http.ResponseWriter, request *http.Request) {
 	switch {
 	case err != nil: // refuse, and let the client come back
 		refuse(503, "Retry-After", "1")
-	case !found.Active:
+	// A token that is bound to a key may be stolen, as this service checks no proofs of possession.
+	case !found.Active || found.Confirmation != nil:
 		refuse(401, "WWW-Authenticate", `Bearer error="invalid_token"`)
 	case !contains(strings.Fields(found.Scope), "read"):
 		refuse(403, "WWW-Authenticate", `Bearer error="insufficient_scope", scope="read"`)

@@ -1,15 +1,19 @@
--- An action that asks keyfob whether a request may pass: http-request lua.keyfob URL
+-- An action that asks keyfob whether a request may pass: http-request lua.keyfob URL ORIGIN
 
 -- What keyfob needs of the request, and what the client learns of a refusal.
-local asked = { "authorization", "cookie" }
-local answered = { "www-authenticate", "retry-after", "cache-control", "content-type" }
+local asked = { "authorization", "cookie", "dpop" }
+local answered = { "www-authenticate", "dpop-nonce", "retry-after", "cache-control", "content-type" }
 
 local function refuse(txn, status, answer)
     local reply = txn:reply({ status = status })
     if answer then
         for _, name in ipairs(answered) do
-            for _, value in pairs(answer.headers[name] or {}) do
-                reply:add_header(name, value)
+            local values = answer.headers[name] or {}
+            -- Counted from zero, in the order of keyfob.
+            local at = 0
+            while values[at] do
+                reply:add_header(name, values[at])
+                at = at + 1
             end
         end
         reply:set_body(answer.body or "")
@@ -17,8 +21,13 @@ local function refuse(txn, status, answer)
     txn:done(reply)
 end
 
-core.register_action("keyfob", { "http-req" }, function(txn, url)
-    local headers = { ["x-forwarded-for"] = { txn.f:src() } }
+core.register_action("keyfob", { "http-req" }, function(txn, url, origin)
+    local headers = {
+        ["x-forwarded-for"] = { txn.f:src() },
+        -- Proofs of possession are for one request.
+        ["x-original-method"] = { txn.f:method() },
+        ["x-original-url"] = { origin .. txn.f:path() },
+    }
     local received = txn.http:req_get_headers()
     for _, name in ipairs(asked) do
         if received[name] then
@@ -41,4 +50,4 @@ core.register_action("keyfob", { "http-req" }, function(txn, url)
             txn.http:req_set_header(name, values[0] or values[1])
         end
     end
-end, 1)
+end, 2)

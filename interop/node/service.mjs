@@ -16,7 +16,8 @@ async function introspect(token) {
   });
   if (!answer.ok) throw new Error(`keyfob answers ${answer.status}`);
   const claims = await answer.json();
-  return claims.active ? claims : null;
+  // A token that is bound to a key (cnf) may be stolen, as this service checks no proofs of possession.
+  return claims.active && !claims.cnf ? claims : null;
 }
 
 const server = createServer(async (request, response) => {

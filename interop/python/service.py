@@ -18,7 +18,8 @@ def introspect(token):
     headers = {"Authorization": f"Basic {basic}"}
     with urlopen(Request(f"{KEYFOB}/oauth2/introspect", body, headers), timeout=3) as answer:
         claims = json.load(answer)
-    return claims if claims["active"] else None
+    # A token that is bound to a key (cnf) may be stolen, as this service checks no proofs of possession.
+    return claims if claims["active"] and "cnf" not in claims else None
 
 
 class Page(BaseHTTPRequestHandler):

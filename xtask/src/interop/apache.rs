@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::gateway::{Answers, Guarded};
@@ -23,6 +23,7 @@ pub(super) fn run() -> Result<()> {
             .env("KEYFOB_CLIENT_SECRET", service.issue(&key)?);
         Ok(apache)
     })?;
+    guarded.refuses_bound_tokens().context("a token that is bound to a key")?;
     let answers = Answers {
         malformed: 401,
         has_scope_challenge: false,

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::gateway::{Answers, Guarded};
 use super::install;
@@ -15,5 +15,6 @@ pub(super) fn run() -> Result<()> {
         caddy.args(["run", "--adapter", "caddyfile", "--config", "Caddyfile"]).env("HOME", folder);
         Ok(caddy)
     })?;
+    guarded.walk_proofs().context("proofs of possession")?;
     guarded.walk(&Answers { without_keyfob: 502, ..Answers::ALL }).map(drop)
 }

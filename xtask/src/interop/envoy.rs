@@ -20,6 +20,7 @@ pub(super) fn run() -> Result<()> {
     let open = guarded.get("/public", "nonsense", &[])?;
     ensure!(open.status == 200, "a route without a check: {open:?}");
     guarded.walk_chain().context("a chain")?;
+    guarded.walk_proofs().context("proofs of possession")?;
     let answers = Answers { refuses_underscores: true, ..Answers::ALL };
     let envoy = guarded.walk(&answers)?;
     // The access log has the identity from the dynamic metadata. It is written a moment later.

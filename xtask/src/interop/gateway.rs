@@ -11,6 +11,7 @@ use super::http::{self, Answer};
 use super::page::Page;
 use super::process::{self, Running};
 use super::service::Service;
+use super::tools;
 use crate::cargo;
 
 /// How long a gateway that listens may take to know its routes.
@@ -87,6 +88,36 @@ impl Guarded {
             "kind": "access", "subject": "zoë", "scopes": [SCOPE, "write"], "ttl": "1h"
         }))?;
         Ok(Self { service, page, gateway, address, good })
+    }
+
+    /// Returns the server that the gateway asks.
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Returns the URL at which clients reach the gateway.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Has a client with a key of its own ask for the page, and a thief who has its token.
+    pub(super) fn walk_proofs(&self) -> Result<()> {
+        /// How many requests of the script pass.
+        const PASS: usize = 5;
+        let folder = tools::node("oauth4webapi")?;
+        let key = json!({"kind": "api-key", "client": "shop", "scopes": [SCOPE]});
+        let before = self.page.requests();
+        let mut script = Command::new("node");
+        script
+            .arg("guarded.mjs")
+            .current_dir(folder)
+            .env("KEYFOB_URL", &self.service.url)
+            .env("GATEWAY_URL", self.url())
+            .env("KEYFOB_CLIENT_SECRET", self.service.issue(&key)?);
+        tools::run(&mut script).with_context(|| self.gateway.log())?;
+        let passed = self.page.requests() - before;
+        ensure!(passed == PASS, "{passed} requests have reached the page, not {PASS}");
+        Ok(())
     }
 
     /// Sends a request with a bearer token.
@@ -198,23 +229,24 @@ impl Guarded {
     fn refuses(&self, answers: &Answers) -> Result<()> {
         let answer = http::send(self.address, "GET", "/page", &[], "")?;
         ensure!(answer.status == 401, "without a token: {answer:?}\n{}", self.gateway.log());
-        ensure!(
-            answer.header("www-authenticate").starts_with("Bearer"),
-            "no challenge: {answer:?}"
-        );
+        let is_challenged =
+            answer.headers("www-authenticate").any(|value| value.starts_with("Bearer"));
+        ensure!(is_challenged, "no challenge: {answer:?}");
         let revoked = self.service.issue(&json!({"scopes": [SCOPE]}))?;
         self.revoke(&revoked)?;
         for (bearer, about) in [(&*revoked, "revoked"), ("fob_at_nonsense", "unknown")] {
             let answer = self.get("/page", bearer, &[])?;
             ensure!(answer.status == 401, "a token that is {about}: {answer:?}");
-            ensure!(answer.header("www-authenticate").contains("invalid_token"), "{answer:?}");
+            let mut challenges = answer.headers("www-authenticate");
+            ensure!(challenges.any(|value| value.contains("invalid_token")), "{answer:?}");
         }
         let weak = self.service.issue(&json!({"subject": "bob", "scopes": ["other"]}))?;
         for path in ["/page", "/page?scope=other"] {
             let answer = self.get(path, &weak, &[])?;
             ensure!(answer.status == 403, "a token without the scope: {answer:?}");
-            let challenge = answer.header("www-authenticate");
-            let names_scope = challenge.contains("insufficient_scope") && challenge.contains(SCOPE);
+            let names_scope = answer.headers("www-authenticate").any(|challenge| {
+                challenge.contains("insufficient_scope") && challenge.contains(SCOPE)
+            });
             ensure!(names_scope || !answers.has_scope_challenge, "no challenge: {answer:?}");
         }
         let second = format!("Bearer {}", self.good);
@@ -223,6 +255,24 @@ impl Guarded {
             let answer = self.get("/page", bearer, more)?;
             ensure!(answer.status == answers.malformed, "malformed credentials: {answer:?}");
         }
+        Ok(())
+    }
+
+    /// Has the page refuse a token that is bound to a key, whichever way it is presented: for a gateway that checks
+    /// no proofs.
+    pub(super) fn refuses_bound_tokens(&self) -> Result<()> {
+        let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        let before = self.page.requests();
+        for (scheme, key) in [("Bearer", "jkt"), ("DPoP", "jkt"), ("Bearer", "x5t#S256")] {
+            let grant = json!({"subject": "zoë", "scopes": [SCOPE], "cnf": {key: thumbprint}});
+            let bound = self.service.issue(&grant)?;
+            let authorization = format!("{scheme} {bound}");
+            let headers = [("Authorization", &*authorization), ("DPoP", "a.b.c")];
+            let answer = http::send(self.address, "GET", "/page", &headers, "")?;
+            let is_refused = [401, 403].contains(&answer.status);
+            ensure!(is_refused, "{scheme}, {key}: {answer:?}\n{}", self.gateway.log());
+        }
+        ensure!(self.page.requests() == before, "a refused request has reached the page");
         Ok(())
     }
 

@@ -24,6 +24,12 @@ impl Answer {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Returns the values of a header.
+    pub(super) fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// Returns the body as JSON.
     pub(super) fn json(&self) -> Result<serde_json::Value> {
         serde_json::from_str(&self.body)

@@ -1,6 +1,6 @@
 //! The service behind a gateway: it answers with the headers that reach it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,10 +39,9 @@ impl Page {
 
 /// Answers the first request of a connection. A header that is there twice becomes an array.
 fn answer(connection: &TcpStream, requests: &AtomicUsize) -> Option<()> {
-    let mut lines = BufReader::new(connection).lines();
-    let _request = lines.next()?.ok()?;
+    let mut request = BufReader::new(connection);
     let mut headers = Map::new();
-    for line in lines {
+    for line in request.by_ref().lines().skip(1) {
         let line = line.ok()?;
         let Some((name, value)) = line.split_once(':') else { break };
         let value = Value::from(value.trim());
@@ -54,6 +53,10 @@ fn answer(connection: &TcpStream, requests: &AtomicUsize) -> Option<()> {
             }
         }
     }
+    // A connection that closes before its request was read is reset, and the answer may be lost.
+    let length = headers.get("content-length").and_then(Value::as_str);
+    let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+    std::io::copy(&mut request.take(length), &mut std::io::sink()).ok()?;
     requests.fetch_add(1, Ordering::SeqCst);
     let body = Value::from(headers).to_string();
     let mut connection = connection;

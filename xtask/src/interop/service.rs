@@ -37,12 +37,15 @@ impl Service {
         Self::start_with(&[])
     }
 
-    /// Builds `keyfob`, and starts a server with further arguments. See [`program`].
+    /// Builds `keyfob`, and starts a server with further arguments. See [`program`]. Its proofs of possession need
+    /// a nonce, and `spa` is a public client.
     pub(super) fn start_with(args: &[&str]) -> Result<Self> {
         let program = program()?;
         let mut process = Command::new(&program)
             .args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0"])
             .args(args)
+            // What needs no proof is not changed by this.
+            .envs([("KEYFOB_DPOP_NONCE", "required"), ("KEYFOB_PUBLIC_CLIENTS", "spa")])
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()

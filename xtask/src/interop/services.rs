@@ -70,6 +70,9 @@ fn walk(name: &str, command: impl FnOnce(&Path) -> Result<Command>) -> Result<()
     let grant = |scope: &str| json!({"subject": "alice", "audience": ["shop"], "scopes": [scope]});
     let good = keyfob.issue(&grant("read"))?;
     let weak = keyfob.issue(&grant("other"))?;
+    let mut bound = grant("read");
+    bound["cnf"] = json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"});
+    let bound = keyfob.issue(&bound)?;
     let revoked = keyfob.issue(&grant("read"))?;
     let answer = keyfob.form("/oauth2/revoke", &[("token", &revoked)])?;
     ensure!(answer.status == 200, "{answer:?}");
@@ -81,6 +84,8 @@ fn walk(name: &str, command: impl FnOnce(&Path) -> Result<Command>) -> Result<()
         (None, 401, "Bearer"),
         (Some(&*revoked), 401, "invalid_token"),
         (Some("nonsense"), 401, "invalid_token"),
+        // It was presented without a proof.
+        (Some(&*bound), 401, "invalid_token"),
         (Some(&*weak), 403, "insufficient_scope"),
     ] {
         let answer = ask(bearer)?;

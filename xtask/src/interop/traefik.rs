@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::gateway::{Answers, Guarded};
 use super::install;
@@ -16,5 +16,6 @@ pub(super) fn run() -> Result<()> {
         traefik.arg("--configFile=traefik.yml");
         Ok(traefik)
     })?;
+    guarded.walk_proofs().context("proofs of possession")?;
     guarded.walk(&Answers { without_keyfob: 500, ..Answers::ALL }).map(drop)
 }
