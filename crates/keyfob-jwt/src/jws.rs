@@ -1,7 +1,10 @@
 //! A signed JWT in its compact form, taken apart (RFC 7515 section 7.1).
 
+use std::marker::PhantomData;
+
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 /// The maximum length of a signed JWT in bytes. A proof with an RSA key of 4,096 bits has 1,800.
 pub const MAX_BYTES: usize = 8 * 1024;
@@ -59,7 +62,7 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// If it does not read as a `T`.
     pub fn header<T: DeserializeOwned>(&self) -> Result<T, Malformed> {
-        serde_json::from_slice(&self.header).map_err(|_| Malformed::Header)
+        object(&self.header).ok_or(Malformed::Header)
     }
 
     /// Reads the payload. Nothing in it is proven before the signature was verified.
@@ -67,7 +70,35 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// If it does not read as a `T`.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Malformed> {
-        serde_json::from_slice(&self.payload).map_err(|_| Malformed::Payload)
+        object(&self.payload).ok_or(Malformed::Payload)
+    }
+}
+
+fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    serde_json::from_slice::<Object<T>>(json).ok().map(|Object(members)| members)
+}
+
+/// What is read from a JSON object alone. A struct that derives `Deserialize` is read from an array too, whose values
+/// have no names.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
     }
 }
 
@@ -86,6 +117,20 @@ mod tests {
         }
         let long = format!("e30.e30.{}", "A".repeat(MAX_BYTES));
         assert_eq!(Unverified::parse(&long).unwrap_err(), Malformed::TooLong);
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(serde::Deserialize, PartialEq, Debug)]
+        struct Header {
+            alg: String,
+        }
+        let read = |json: &str| {
+            let text = format!("{}.e30.", Base64UrlUnpadded::encode_string(json.as_bytes()));
+            Unverified::parse(&text).unwrap().header::<Header>()
+        };
+        assert_eq!(read(r#"{"alg":"ES256"}"#).unwrap().alg, "ES256");
+        assert_eq!(read(r#"["ES256"]"#), Err(Malformed::Header));
     }
 
     #[test]

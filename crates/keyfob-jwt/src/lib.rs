@@ -5,6 +5,7 @@
 //! | [`jws`] | a signed JWT taken apart (RFC 7515) |
 //! | [`key`] | public keys as JWKs, their thumbprints and signatures (RFC 7517, RFC 7638) |
 //! | [`dpop`] | proofs of possession (RFC 9449) |
+//! | `fuzzing` | the properties of the parsers for any input |
 //!
 //! Everything here is a function of values: the time is an argument, and nothing is remembered. Whoever calls
 //! remembers which proofs were used.
@@ -28,5 +29,7 @@
 //! ```
 
 pub mod dpop;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod jws;
 pub mod key;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::uri::TargetUri;
-use crate::jws::{Malformed, Unverified};
+use crate::jws::{Malformed, Object, Unverified};
 use crate::key::{Algorithm, BadKey, BadSignature, Jwk};
 
 /// The type in the header of a proof.
@@ -138,7 +138,7 @@ impl BadProof {
 struct Header {
     typ: String,
     alg: Algorithm,
-    jwk: Jwk,
+    jwk: Object<Jwk>,
     crit: Option<IgnoredAny>,
 }
 
@@ -196,7 +196,7 @@ pub fn verify(
     if header.crit.is_some() {
         return Err(BadProof::Critical);
     }
-    let key = header.jwk.key_for(header.alg)?;
+    let key = header.jwk.0.key_for(header.alg)?;
     let payload: Payload = jwt.payload()?;
     if payload.jti.is_empty() || payload.jti.len() > MAX_ID_BYTES {
         return Err(BadProof::Id);

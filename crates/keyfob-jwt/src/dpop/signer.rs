@@ -30,8 +30,8 @@ use crate::key::thumbprint_p256;
 #[derive(Debug)]
 pub struct ProofKey {
     pair: EcdsaKeyPair,
-    x: String,
-    y: String,
+    pub(crate) x: String,
+    pub(crate) y: String,
     thumbprint: ClaimText,
 }
 
@@ -102,9 +102,12 @@ impl ProofKey {
         header: &serde_json::Value,
         payload: &serde_json::Value,
     ) -> Result<String, NoRandom> {
-        let part = |json: &serde_json::Value| {
-            Base64UrlUnpadded::encode_string(json.to_string().as_bytes())
-        };
+        self.sign_parts(header.to_string().as_bytes(), payload.to_string().as_bytes())
+    }
+
+    /// Signs any bytes as header and payload.
+    pub(crate) fn sign_parts(&self, header: &[u8], payload: &[u8]) -> Result<String, NoRandom> {
+        let part = Base64UrlUnpadded::encode_string;
         let signed = format!("{}.{}", part(header), part(payload));
         let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes())?;
         Ok(format!("{signed}.{}", Base64UrlUnpadded::encode_string(signature.as_ref())))

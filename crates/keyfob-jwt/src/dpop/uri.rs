@@ -60,6 +60,7 @@ impl FromStr for TargetUri {
             None if after_host.is_empty() => default_port,
             None => return Err(InvalidUri),
             Some("") => default_port,
+            Some(port) if port.starts_with('+') => return Err(InvalidUri),
             Some(port) => port.parse::<u16>().map_err(|_| InvalidUri)?,
         };
         let port = match port == default_port {
@@ -67,7 +68,9 @@ impl FromStr for TargetUri {
             false => format!(":{port}"),
         };
         let path = without_dots(&with_usual_escapes(uri.path())?);
-        Ok(Self(format!("{scheme}://{host}{port}{path}")))
+        let normal = format!("{scheme}://{host}{port}{path}");
+        // An empty path has become a slash.
+        if normal.len() <= MAX_BYTES { Ok(Self(normal)) } else { Err(InvalidUri) }
     }
 }
 
@@ -167,6 +170,7 @@ mod tests {
     #[test]
     fn text_that_is_no_address_is_refused() {
         let long = format!("https://example.org/{}", "a".repeat(MAX_BYTES));
+        let long_host = format!("http://{}", "a".repeat(MAX_BYTES - "http://".len()));
         for text in [
             "",
             "/a",
@@ -174,12 +178,14 @@ mod tests {
             "ftp://example.org/a",
             "https://user@example.org/a",
             "https://example.org:x/a",
+            "https://example.org:+443/a",
             "https://example.org:99999/a",
             "https://example.org/%",
             "https://example.org/%4",
             "https://example.org/%+1",
             "https:///a",
             &long,
+            &long_host,
         ] {
             assert!(text.parse::<TargetUri>().is_err(), "{text}");
         }

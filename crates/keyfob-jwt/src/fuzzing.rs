@@ -1,0 +1,98 @@
+//! The properties of the parsers for any input. Fuzz targets and tests run them. Each panics if a property is
+//! violated, and returns whether the parser accepted the input.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::digest;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use keyfob_core::time::Timestamp;
+use serde_json::Value;
+
+use crate::dpop::{Proof, ProofKey, ProofPolicy, ProofRequest, TargetUri, verify};
+
+/// The request that the proofs are for.
+const METHOD: &str = "GET";
+const URI: &str = "https://resource.example.org/protectedresource";
+const TOKEN: &str = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+const NOW: u64 = 1_562_262_618;
+
+/// The proof of RFC 9449 section 7.1, figure 13.
+pub const FIGURE_13: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9.2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
+
+/// Text that is accepted as a proof says what the proof of RFC 9449 says: nobody else has its key.
+pub fn proof(bytes: &[u8]) -> bool {
+    static OF_RFC_9449: LazyLock<Proof> =
+        LazyLock::new(|| verified(FIGURE_13).expect("the proof of RFC 9449 is valid"));
+    let text = String::from_utf8_lossy(bytes);
+    let Some(proof) = verified(&text) else { return false };
+    says_all_that_it_has_to(&text, &proof);
+    if proof.key == OF_RFC_9449.key {
+        assert_eq!(proof, *OF_RFC_9449, "a proof was changed and is accepted");
+    }
+    true
+}
+
+/// A line is the header of a proof, the rest its payload. Both are signed, with `X` and `Y` in the place of the key, so
+/// that the code after the signature is reached. What is accepted says all that it has to, read in another way.
+pub fn signed_proof(bytes: &[u8]) -> bool {
+    static KEY: LazyLock<ProofKey> = LazyLock::new(|| ProofKey::generate().expect("a key"));
+    let text = String::from_utf8_lossy(bytes);
+    let Some((header, payload)) = text.split_once('\n') else { return false };
+    let header = header.replace(r#""X""#, &format!("\"{}\"", KEY.x));
+    let header = header.replace(r#""Y""#, &format!("\"{}\"", KEY.y));
+    let text = KEY.sign_parts(header.as_bytes(), payload.as_bytes()).expect("a signature");
+    let Some(proof) = verified(&text) else { return false };
+    assert_eq!(proof.key, KEY.confirmation(), "another key was proven than has signed");
+    says_all_that_it_has_to(&text, &proof);
+    true
+}
+
+fn verified(text: &str) -> Option<Proof> {
+    let uri = URI.parse().expect("an address");
+    let request = ProofRequest { method: METHOD, uri: &uri, access_token: Some(TOKEN) };
+    verify(text, &request, &ProofPolicy::default(), Timestamp::from_secs(NOW)).ok()
+}
+
+/// Reads an accepted proof as any JSON, and asks for what RFC 9449 section 4.2 demands.
+fn says_all_that_it_has_to(text: &str, proof: &Proof) {
+    let json = |part: Option<&str>| -> Value {
+        let decoded = Base64UrlUnpadded::decode_vec(part.expect("a part")).expect("base64url");
+        serde_json::from_slice(&decoded).expect("JSON")
+    };
+    let mut parts = text.split('.');
+    let (header, payload) = (json(parts.next()), json(parts.next()));
+    let type_of_jwt = header["typ"].as_str().map(str::to_ascii_lowercase);
+    assert_eq!(type_of_jwt.as_deref(), Some("dpop+jwt"));
+    assert!(header.get("crit").is_none_or(Value::is_null), "critical extensions: {header}");
+    let algorithm = header["alg"].as_str().unwrap_or_default();
+    assert!(crate::key::Algorithm::NAMES.contains(&algorithm), "{algorithm:?}");
+    assert!(header["jwk"].get("d").is_none_or(Value::is_null), "a private key: {header}");
+    assert_eq!(payload["htm"], METHOD);
+    let uri = payload["htu"].as_str().expect("an address").parse::<TargetUri>();
+    assert_eq!(uri.expect("an address").as_str(), URI);
+    let hash = digest::digest(&digest::SHA256, TOKEN.as_bytes());
+    assert_eq!(payload["ath"], Base64UrlUnpadded::encode_string(hash.as_ref()));
+    let made_at = payload["iat"].as_f64().expect("a time");
+    let ProofPolicy { max_age, clock_skew } = ProofPolicy::default();
+    let (now, skew) = (NOW as f64, clock_skew.as_secs() as f64);
+    // A time is read in whole seconds.
+    assert!((now - skew - max_age.as_secs() as f64..=now + skew + 1.0).contains(&made_at));
+    assert_eq!(proof.made_at.as_secs(), made_at as u64);
+    assert!(!payload["jti"].as_str().expect("a jti").is_empty());
+    assert_eq!(proof.nonce.as_deref(), payload["nonce"].as_str());
+}
+
+/// An address that is written again is the same, and has nothing that may be written in two ways.
+pub fn target_uri(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(uri) = text.parse::<TargetUri>() else { return false };
+    assert_eq!(uri.as_str().parse(), Ok(uri.clone()), "{text:?}");
+    let (scheme, rest) = uri.as_str().split_once("://").expect("a scheme");
+    assert!(["http", "https"].contains(&scheme), "{uri:?}");
+    let (authority, path) = rest.split_once('/').expect("a path");
+    assert!(!authority.is_empty() && !authority.contains('@'), "{uri:?}");
+    assert_eq!(authority, authority.to_ascii_lowercase(), "{uri:?}");
+    assert!(!path.contains(['?', '#']), "{uri:?}");
+    assert!(!path.split('/').any(|segment| [".", ".."].contains(&segment)), "{uri:?}");
+    true
+}
