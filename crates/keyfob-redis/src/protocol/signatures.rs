@@ -199,6 +199,19 @@ scripts! {
         args: limit, leaf_budget, below, record_prefix, last_use_prefix, note_prefix;
     }
 
+    /// Returns the newest ids under a term.
+    newest_ids {
+        more_keys: heads;
+        args: limit, leaf_budget, below;
+    }
+
+    /// Loads records with ids that an index holds.
+    load_listed {
+        keys: lane;
+        args: record_prefix, last_use_prefix, note_prefix;
+        more_args: ids;
+    }
+
     /// Returns the heads of the newest records under a term.
     heads_newest {
         keys: lane;

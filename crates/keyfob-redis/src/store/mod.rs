@@ -7,6 +7,7 @@ mod event_log;
 mod heads;
 mod insert;
 mod limits;
+mod listed;
 mod load;
 mod lookup_failure;
 mod maintenance;
@@ -235,7 +236,7 @@ impl RecordStore for RedisStore {
 impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         self.shared().guard.check()?;
-        self.shared().query(query).await
+        self.shared().records(query).await
     }
 
     async fn heads(&self, query: &Query) -> Result<RecordPage<RecordHead>, StoreError> {

@@ -3,7 +3,7 @@
 //! Each lane is asked for a share of the page, all at the same time. The records of the lanes
 //! are merged in order. If all records of a lane are used up and the lane may have more, it is
 //! asked again, for more, before the page continues. So a page is exact, and no lane is read much further than its
-//! share. The page names the lanes that cannot be reached.
+//! share. The page names the lanes that cannot be reached. Records of many lanes are read in two steps; see `listed`.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -47,7 +47,7 @@ pub(super) enum ResumeAt {
     After(Option<(u64, LocalId)>),
 }
 
-/// What a page lists: records, or their heads.
+/// What a page lists: records, their heads, or their ids.
 pub(super) trait ReadLane: Listed + Send + Sized {
     /// The maximum number that one call returns.
     const MAX_SHARE: usize;
@@ -80,7 +80,7 @@ impl ReadLane for Loaded {
 }
 
 impl Shared {
-    /// Returns one page, of records or of their heads.
+    /// Returns one page, of records, of their heads or of their ids.
     pub(super) async fn query<R: ReadLane>(
         &self,
         query: &Query,
@@ -288,7 +288,7 @@ fn take_first<R: Listed>(queries: &mut [LaneQuery<R>], order: Order) -> Option<R
 }
 
 /// Reads records as `load_records.lua` answers them.
-fn records(reply: Reply, guard: &NamespaceGuard) -> Result<Vec<Loaded>, StoreError> {
+pub(super) fn records(reply: Reply, guard: &NamespaceGuard) -> Result<Vec<Loaded>, StoreError> {
     let mut records = Vec::new();
     for entry in reply.array()? {
         let mut parts = entry.array()?.into_iter();
