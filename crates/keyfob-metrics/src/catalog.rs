@@ -48,6 +48,8 @@ catalog! {
 
     validations: By<By<Counter, MaybeKind>, ValidationOutcome> = "keyfob_validations_total",
         "Validations of bearer tokens, by outcome.";
+    proofs: By<Counter, ProofOutcome> = "keyfob_proofs_total",
+        "Proofs of possession, by outcome.";
     refreshes: By<Counter, RefreshOutcome> = "keyfob_refreshes_total",
         "Presented refresh tokens, by outcome.";
     sessions: By<Counter, SessionOutcome> = "keyfob_sessions_total",

@@ -88,6 +88,30 @@ labels! {
         Undecided "undecided",
     }
 
+    /// What became of a proof of possession: `accepted`, or the code of what is wrong with it.
+    pub ProofOutcome "outcome" {
+        Accepted "accepted",
+        /// The request needs exactly one proof.
+        Header "proof_header",
+        Malformed "proof_malformed",
+        Type "proof_type",
+        Critical "proof_critical",
+        Key "proof_key",
+        Signature "proof_signature",
+        Id "proof_id",
+        Method "proof_method",
+        Uri "proof_uri",
+        TooOld "proof_too_old",
+        InFuture "proof_in_future",
+        AccessToken "proof_access_token",
+        /// It lacks a nonce of this service, or has an old one.
+        Nonce "use_dpop_nonce",
+        /// It was used before.
+        Used "proof_used",
+        /// The store of used proofs could not tell.
+        Undecided "proof_undecided",
+    }
+
     /// The kind of a token, as far as the bearer token shows it.
     pub MaybeKind "kind" {
         Access "access",
@@ -401,6 +425,13 @@ impl From<&Refusal> for ValidationOutcome {
             Refusal::Rule(_) => Self::Rule,
             other => labelled(other.code()).unwrap_or(Self::Undecided),
         }
+    }
+}
+
+impl ProofOutcome {
+    /// Returns the outcome of a proof that does not count, by the code of what is wrong with it.
+    pub fn of_code(code: &str) -> Option<Self> {
+        labelled(code)
     }
 }
 

@@ -37,8 +37,8 @@ pub use http::HttpMetrics;
 pub use labels::{
     CacheLookup, ClockJump, ConnectionCut, CountedState, Derivation, HttpRoute, HttpStatus,
     InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome, MaybeKind, ObservationOutcome,
-    RefreshOutcome, ReloadOutcome, RevocationTarget, SealOperation, SessionOutcome, StoreOutcome,
-    SweepOutcome, Under, ValidationOutcome,
+    ProofOutcome, RefreshOutcome, ReloadOutcome, RevocationTarget, SealOperation, SessionOutcome,
+    StoreOutcome, SweepOutcome, Under, ValidationOutcome,
 };
 pub use tally::{HotCounters, Tallied};
 

@@ -3,9 +3,10 @@
 use axum::body::Bytes;
 use http::Request;
 use http_body_util::Full;
-use keyfob::{Grant, Kind, Limits, LocalLimits, MemoryStore, Presentation, TokenManager};
+use keyfob::{Grant, Kind, Limits, LocalLimits, MemoryStore, Metrics, Presentation, TokenManager};
 use keyfob_jwt::dpop::{ProofKey, ProofRequest};
 use keyfob_server::{DpopSettings, Settings};
+use keyfob_testkit::recorder::MemoryRecorder;
 use serde_json::{Value, json};
 
 use crate::support::{FORM, Key, Reply, Service};
@@ -17,8 +18,13 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// A service whose manager remembers used proofs.
 async fn service(settings: Settings) -> Service {
+    counted(settings, Metrics::none()).await
+}
+
+async fn counted(settings: Settings, metrics: Metrics) -> Service {
     let limits = Limits::new(LocalLimits::new());
-    let manager = TokenManager::builder(MemoryStore::new().unwrap()).limits(limits).build();
+    let manager = TokenManager::builder(MemoryStore::new().unwrap()).limits(limits);
+    let manager = manager.metrics(metrics).build();
     Service::over(manager, settings.issuer(ISSUER.parse().unwrap())).await
 }
 
@@ -330,4 +336,31 @@ async fn a_bound_key_does_not_open_the_service_by_itself() {
     assert_eq!(service.get_as("/v1/tokens", &stolen).await.status, 401);
     let reply = send(&service, Some(&stolen), &CREDENTIALS, &[]).await;
     assert_eq!(reply.error(), (401, "invalid_client".into()));
+}
+
+#[tokio::test]
+async fn proofs_are_counted_once_at_every_way_in() {
+    let recorder = MemoryRecorder::default();
+    let service = counted(Settings::new(), Metrics::on(&recorder)).await;
+    let (caller, gate) =
+        (service.key("app", "read").await, service.key("gate", "keyfob:introspect").await);
+    let client = Client::new(&service);
+    let of_token_endpoint = client.token_proof(None);
+    let reply = send(&service, Some(&caller), &CREDENTIALS, &[&of_token_endpoint]).await;
+    let bearer = text(&reply, "access_token");
+    send(&service, Some(&caller), &CREDENTIALS, &[&of_token_endpoint]).await;
+    let url = "https://shop.example/orders";
+    let authorization = format!("DPoP {bearer}");
+    let of_gateway = client.proof("GET", url, Some(&bearer), None);
+    let of_service = client.proof("GET", url, Some(&bearer), None);
+    for _ in 0..2 {
+        let described = [("x-original-method", "GET"), ("x-original-url", url)];
+        let presented = [("authorization", &*authorization), ("dpop", &*of_gateway)];
+        authz(&service, &[presented, described].concat()).await;
+        let dpop = json!({ "proof": of_service, "method": "GET", "url": url });
+        service.post("/v1/validate", &gate, json!({ "token": bearer, "dpop": dpop })).await;
+    }
+    let count = |outcome| recorder.value("keyfob_proofs_total", [outcome]);
+    assert_eq!((count("accepted"), count("proof_used")), (3.0, 3.0));
+    assert_eq!(recorder.sum("keyfob_proofs_total"), 6.0);
 }

@@ -8,6 +8,9 @@
 //! A token that is bound to a key is presented with the scheme `DPoP`, and the header `DPoP` has a proof. The
 //! proof is checked first, then the token, with the key that was proven; then the proof is used up. So only a
 //! request with a token that is accepted takes room in the store of used proofs.
+//!
+//! Each proof is counted once (`keyfob_proofs_total`): when it is refused, or when it is used up. A proof that
+//! is valid, of a token that is refused, is not counted: the validation of the token is.
 
 mod no_proof;
 mod used;
@@ -16,6 +19,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyfob::limit::IntoLimitStore;
+use keyfob::metrics::ProofOutcome;
 use keyfob::{InvalidValue, Token, TokenManager};
 use keyfob_jwt::dpop::{Nonces, verify};
 
@@ -122,11 +126,10 @@ impl Dpop {
     ) -> Result<Option<Proof>, NoProof> {
         let mut values = headers.get_all(PROOF).iter();
         let Some(value) = values.next() else { return Ok(None) };
-        let text = value.to_str().map_err(|_| NoProof::Header)?;
-        if values.next().is_some() {
-            return Err(NoProof::Header);
+        match (value.to_str(), values.next()) {
+            (Ok(text), None) => self.check(text, request).map(Some),
+            _ => self.counted(Err(NoProof::Header)),
         }
-        self.check(text, request).map(Some)
     }
 
     /// Checks a proof for a request, as [`Dpop::read`] does.
@@ -134,6 +137,10 @@ impl Dpop {
     /// # Errors
     /// If the proof does not count.
     pub fn check(&self, proof: &str, request: &ProofRequest<'_>) -> Result<Proof, NoProof> {
+        self.counted(self.checked(proof, request))
+    }
+
+    fn checked(&self, proof: &str, request: &ProofRequest<'_>) -> Result<Proof, NoProof> {
         let now = self.shared.manager.now();
         let proof = verify(proof, request, &self.shared.policy, now)?;
         let is_fresh = |nonce: &String| self.shared.nonces.accept(nonce, now);
@@ -148,7 +155,18 @@ impl Dpop {
     /// # Errors
     /// If it was used before, or is too old by the clock of the store; if the store cannot tell.
     pub async fn use_up(&self, proof: &Proof) -> Result<(), NoProof> {
-        self.shared.used.add(proof).await
+        self.counted(self.shared.used.add(proof).await)?;
+        self.count(ProofOutcome::Accepted);
+        Ok(())
+    }
+
+    /// Counts what is wrong with a proof.
+    fn counted<T>(&self, checked: Result<T, NoProof>) -> Result<T, NoProof> {
+        checked.inspect_err(|no_proof| self.count(no_proof.outcome()))
+    }
+
+    fn count(&self, outcome: ProofOutcome) {
+        self.shared.manager.metrics().handles.proofs.of(outcome).increment(1);
     }
 
     /// Returns the proof of a request that presents a token with the scheme `DPoP`. A token with another scheme
@@ -165,7 +183,8 @@ impl Dpop {
         if presented.scheme() == AuthScheme::Bearer {
             return Ok(None);
         }
-        let read = self.read(headers, request).and_then(|proof| proof.ok_or(NoProof::Header));
+        let read = self.read(headers, request).transpose();
+        let read = read.unwrap_or_else(|| self.counted(Err(NoProof::Header)));
         read.map(Some).map_err(|no_proof| self.refuse(&no_proof))
     }
 

@@ -248,3 +248,45 @@ async fn a_proof_that_cannot_be_remembered_does_not_count() {
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
     assert!(away.0.load(Ordering::Relaxed));
 }
+
+#[tokio::test]
+async fn every_proof_is_counted_once_by_what_became_of_it() {
+    let bench = bench();
+    let address = serve(app(&bench, dpop(&bench).require_nonce())).await;
+    let client = Client::new(&bench).await;
+    let authorization = client.authorization();
+    let ask = async |path: &str, proofs: &[&str]| {
+        let mut headers = vec![("authorization", authorization.as_str())];
+        headers.extend(proofs.iter().map(|proof| ("dpop", *proof)));
+        get(address, path, &headers).await
+    };
+    let without = client.proof(&bench, "/me", "1");
+    let nonce = ask("/me", &[&without]).await.header("dpop-nonce").to_owned();
+    let (uri, token) = (format!("{ORIGIN}/me"), client.issued.bearer.expose());
+    let good = client.proof_for(&bench, &uri, "2", Some(&nonce), token);
+    assert_eq!(ask("/me", &[&good]).await.status, 200);
+    for (path, proofs) in [
+        ("/me", &[&*good][..]),
+        ("/me", &[]),
+        ("/me", &[&*good, &*good]),
+        ("/api/me", &[&*good]),
+        ("/me", &["nonsense"]),
+    ] {
+        assert_eq!(ask(path, proofs).await.status, 401, "{path} {proofs:?}");
+    }
+    // A token that needs no proof counts none.
+    let free = bearer(&bench.access().await);
+    assert_eq!(get(address, "/me", &[("authorization", &free)]).await.status, 200);
+    let count = |outcome| bench.metrics.value("keyfob_proofs_total", [outcome]);
+    for (outcome, expected) in [
+        ("use_dpop_nonce", 1.0),
+        ("accepted", 1.0),
+        ("proof_used", 1.0),
+        ("proof_header", 2.0),
+        ("proof_uri", 1.0),
+        ("proof_malformed", 1.0),
+    ] {
+        assert_eq!(count(outcome), expected, "{outcome}");
+    }
+    assert_eq!(bench.metrics.sum("keyfob_proofs_total"), 7.0);
+}

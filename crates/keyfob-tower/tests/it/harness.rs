@@ -15,15 +15,17 @@ use keyfob::random::OsRandom;
 use keyfob::store::LaneCount;
 use keyfob::store::*;
 use keyfob::{
-    Grant, Issued, Kind, LimitPolicy, Limits, LocalLimits, MemoryStore, Store, Timestamp, TokenId,
-    TokenManager,
+    Grant, Issued, Kind, LimitPolicy, Limits, LocalLimits, MemoryStore, Metrics, Store, Timestamp,
+    TokenId, TokenManager,
 };
+use keyfob_testkit::recorder::MemoryRecorder;
 
 /// A manager over a store that can fail, with a clock that is set by hand.
 pub(crate) struct Bench {
     pub(crate) manager: TokenManager,
     pub(crate) clock: ManualClock,
     pub(crate) store: Arc<Failing>,
+    pub(crate) metrics: MemoryRecorder,
 }
 
 pub(crate) fn bench() -> Bench {
@@ -36,11 +38,13 @@ pub(crate) fn limited(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench 
     let store = Arc::new(Failing { inner: memory, is_down: AtomicBool::new(false) });
     let counters = LocalLimits::with(1_000, clock.clone());
     let limits = policies.into_iter().try_fold(Limits::new(counters), Limits::policy).unwrap();
+    let metrics = MemoryRecorder::default();
     let manager = TokenManager::builder(Arc::clone(&store) as Arc<dyn Store>)
         .clock(clock.clone())
         .limits(limits)
+        .metrics(Metrics::on(&metrics))
         .build();
-    Bench { manager, clock, store }
+    Bench { manager, clock, store, metrics }
 }
 
 impl Bench {

@@ -233,6 +233,17 @@ impl TokenManager {
         Some(CacheReport { hits, misses, ..report })
     }
 
+    /// Returns the metrics that the manager counts in.
+    ///
+    /// ```
+    /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
+    /// assert!(manager.metrics().is_kept());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
     /// Returns the current time of the manager's clock.
     ///
     /// ```
