@@ -36,7 +36,7 @@ function idText(value) {
 
 /** Reads a bearer. Returns what it says, or what is wrong with it. */
 export function read(pasted) {
-  const text = pasted.trim().replace(/^bearer\s+/i, "").replace(/^["']|["']$/g, "");
+  const text = pasted.trim().replace(/^(bearer|dpop)\s+/i, "").replace(/^["']|["']$/g, "");
   const parts = FORM.exec(text);
   if (!parts) return { wrong: "This does not have the form of a bearer. Was it copied whole?" };
   const [, prefix, kind, body, check] = parts;

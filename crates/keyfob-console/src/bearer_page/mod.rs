@@ -3,7 +3,7 @@
 //! A script reads the bearer in the browser as far as its check goes. It is sent only when the person asks for
 //! it, in the body of a request; no page has it, and no log.
 
-use keyfob_api::{ExplainAnswer, ExplainBody, SecretBody, SecretText, WhichSecret};
+use keyfob_api::{ExplainAnswer, ExplainBody, ProvenKey, SecretBody, SecretText, WhichSecret};
 use maud::{Markup, html};
 
 use crate::explain::{self, Demands};
@@ -56,9 +56,11 @@ pub(crate) async fn submit(visit: Visit) -> Answer {
 
 /// Returns a bearer without what is often copied with it.
 fn bare(pasted: &str) -> &str {
-    let start = pasted.get(.."bearer ".len()).unwrap_or_default();
-    let rest = if start.eq_ignore_ascii_case("bearer ") { &pasted[start.len()..] } else { pasted };
-    rest.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+    let has = |scheme: &&str| {
+        pasted.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let scheme = ["bearer ", "dpop "].into_iter().find(has).unwrap_or_default();
+    pasted[scheme.len()..].trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
 }
 
 /// Shows what a bearer is, and each rule.
@@ -153,6 +155,15 @@ fn command(demands: &Demands) -> Vec<String> {
     add("--clock-skew", &mut asked.clock_skew.iter().map(ToString::to_string));
     add("--require-claim", &mut asked.claims.iter().map(ToString::to_string));
     add("--device-id", &mut asked.device_id.iter().map(ToString::to_string));
+    match &asked.cnf {
+        Some(ProvenKey::Jkt(thumbprint)) => {
+            words.extend(["--jkt".to_owned(), thumbprint.to_string()]);
+        }
+        Some(ProvenKey::CertificateThumbprint(thumbprint)) => {
+            words.extend(["--x5t-s256".to_owned(), thumbprint.to_string()]);
+        }
+        None => {}
+    }
     words
 }
 
@@ -162,9 +173,14 @@ mod tests {
 
     #[test]
     fn words_beside_a_bearer_are_left_out() {
-        for pasted in
-            ["fob_at_x", "Bearer fob_at_x", "bearer  fob_at_x", "\"fob_at_x\"", "'fob_at_x' "]
-        {
+        for pasted in [
+            "fob_at_x",
+            "Bearer fob_at_x",
+            "DPoP fob_at_x",
+            "bearer  fob_at_x",
+            "\"fob_at_x\"",
+            "'fob_at_x' ",
+        ] {
             assert_eq!(bare(pasted), "fob_at_x", "{pasted}");
         }
         assert_eq!(bare("bearer é"), "é");
@@ -173,11 +189,11 @@ mod tests {
 
     #[test]
     fn the_command_has_the_demands() {
-        let form = b"kind=access&audience=a%0Ab&scopes=read&max_age=1h";
+        let form = b"kind=access&audience=a%0Ab&scopes=read&max_age=1h&jkt=abc";
         let demands = Demands::read(&Fields::parse(form));
         assert_eq!(
             command(&demands).join(" "),
-            "validate --all --kind access --audience a --audience b --scope read --max-age 1h"
+            "validate --all --kind access --audience a --audience b --scope read --max-age 1h --jkt abc"
         );
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use keyfob_api::{ExplainBody, OneOf};
+use keyfob_api::{ExplainBody, OneOf, ProvenKey};
 use keyfob_core::{Kind, Name, NameSet};
 
 use crate::fields::Fields;
 use crate::widget::field::Wrong;
 
 /// The names of the fields of a form with demands, in order.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 13] = [
     "kind",
     "issuer",
     "audience",
@@ -19,6 +19,8 @@ pub(crate) const NAMES: [&str; 11] = [
     "max_age",
     "claims",
     "device_id",
+    "jkt",
+    "x5t_s256",
     "clock_skew",
     "chain",
     "strong",
@@ -47,6 +49,7 @@ impl Demands {
             max_age: read.one("max_age"),
             claims: read.each_line("claims"),
             device_id: read.one("device_id"),
+            cnf: read.key(),
             clock_skew: read.one("clock_skew"),
             strong: texts.has("strong"),
             ..ExplainBody::default()
@@ -94,6 +97,16 @@ impl Reading<'_> {
     fn one<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let parsed = self.texts.text(name)?.parse();
         self.value(name, parsed)
+    }
+
+    /// Reads the key that was proven.
+    fn key(&mut self) -> Option<ProvenKey> {
+        let jkt = self.one("jkt").map(ProvenKey::Jkt);
+        let certificate = self.one("x5t_s256").map(ProvenKey::CertificateThumbprint);
+        if jkt.is_some() && certificate.is_some() {
+            self.wrongs.push(Wrong::new("x5t_s256", "name either a key or a certificate"));
+        }
+        jkt.or(certificate)
     }
 
     fn each_line<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Vec<T> {
@@ -154,6 +167,14 @@ mod tests {
         );
         assert!(demands.accepts_kind(Kind::Access) && !demands.accepts_kind(Kind::Refresh));
         assert!(!demands.is_empty() && read("kind=&strong=").is_empty());
+    }
+
+    #[test]
+    fn a_proven_key_is_one_of_two_kinds() {
+        let key = |form: &str| serde_json::to_string(&read(form).body).unwrap();
+        assert_eq!(key("jkt=abc&x5t_s256="), r#"{"cnf":{"jkt":"abc"}}"#);
+        assert_eq!(key("x5t_s256=+abc+"), r#"{"cnf":{"x5t#S256":"abc"}}"#);
+        assert!(read("jkt=abc&x5t_s256=abc").wrong("x5t_s256").is_some());
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) fn fields(demands: &Demands) -> Markup {
             }
             div {
                 (field::line(with("device_id", "Device", "The token has to be bound to the device that presents it."), 128))
+                (field::line(with("jkt", "DPoP key", "The thumbprint of the key that the client has proved."), 256))
+                (field::line(with("x5t_s256", "Certificate", "The thumbprint of the certificate that the client has shown."), 256))
                 (field::line(with("max_age", "Issued within", "Such as 15m, 12h or 30d."), 32))
                 (field::lines(with("claims", "Claims", "Names, one on each line: the token has to have all."), 2))
                 (field::line(with("clock_skew", "Clocks may differ by", "Such as 30s."), 32))

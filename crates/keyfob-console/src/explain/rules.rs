@@ -9,7 +9,7 @@ use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
 use crate::widget::words::revoked_through;
-use crate::widget::{text, time};
+use crate::widget::{key, text, time};
 
 /// A rule, and what came of it.
 #[derive(Debug)]
@@ -229,6 +229,18 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
             None => "It is bound to no device.".to_owned(),
         };
         add("device_mismatch", format!("It has to be bound to the device {device}."), Some(why));
+    }
+    // Nobody presents an id, so without a key nothing is asked about keys.
+    let is_asked = asked.cnf.is_some() || asked.token.is_some();
+    if let Some(key) = key::of(token).filter(|_| is_asked) {
+        let demanded = format!("Its presenter has to prove {}.", key::named(&key));
+        let why = match &asked.cnf {
+            Some(other) => sentence(&format!("{} was proven", key::named(other))),
+            None => "It was presented without a proof. Whoever has the bearer alone is refused, the owner too: \
+                     name the proven key to check it as the owner presents it."
+                .to_owned(),
+        };
+        add("confirmation_mismatch", demanded, Some(why));
     }
     let claims = asked.claims.iter().map(ToString::to_string).collect::<Vec<_>>();
     for demand in &mut demands {

@@ -8,7 +8,7 @@ use keyfob_core::{Timestamp, Ttl};
 use maud::{Markup, html};
 use serde_json::value::RawValue;
 
-use super::{device, owner, text, time, token};
+use super::{device, key, owner, text, time, token};
 
 /// How many characters of a name are shown.
 const NAME_CHARS: usize = 120;
@@ -29,6 +29,7 @@ pub(crate) fn token(token: &TokenBody, now: Timestamp) -> Markup {
             (fact("Audience", names(token.audience.iter().map(|name| name.as_str()), "any service")))
             (fact("Scopes", names(token.scopes.iter().map(|name| name.as_str()), "none")))
             (times(token, now))
+            @if let Some(key) = key::of(token) { (fact("Bound to", text::value(&key::named(&key)))) }
             @if let Some(uses) = token.uses_left { (fact("Uses left", html! { (uses) })) }
             (integrity(token))
         }

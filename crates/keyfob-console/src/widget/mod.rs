@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod device;
 pub(crate) mod facts;
 pub(crate) mod field;
+pub(crate) mod key;
 pub(crate) mod owner;
 pub(crate) mod staleness;
 pub(crate) mod text;

@@ -1,5 +1,6 @@
 //! Checking a bearer.
 
+use keyfob::token::Confirmation;
 use keyfob::{Grant, Kind, RevokeRequest};
 
 use crate::support::Site;
@@ -68,4 +69,27 @@ async fn demands_that_are_wrong_or_a_session_that_ended_keep_what_was_typed() {
     assert_eq!(ended.status, 401);
     assert!(ended.text.contains("kept.audience"));
     ended.hides(&[bearer.expose()]);
+}
+
+#[tokio::test]
+async fn a_bearer_that_is_bound_to_a_key_is_refused_without_the_key() {
+    let site = Site::new();
+    let key = Confirmation::Jkt("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap());
+    let issued = site.issue(Grant::new(Kind::Access).confirmation(key.clone())).await;
+    let mut browser = site.signed_in("keyfob:read").await;
+    let bearer = ("bearer", &*format!("DPoP {}", issued.bearer.expose()));
+    let bound_to = format!("the DPoP key {}", key.thumbprint());
+    let page = browser.post("/console/bearer", &[bearer]).await;
+    page.shows(&["Bound to", &bound_to, "It is refused, for one reason.", "without a proof"]);
+    let page = browser.post("/console/bearer", &[bearer, ("jkt", "another")]).await;
+    page.shows(&["The DPoP key another was proven.", "confirmation_mismatch"]);
+    let proven = ("jkt", key.thumbprint().as_str());
+    let page = browser.post("/console/bearer", &[bearer, proven]).await;
+    page.shows(&["It is accepted", &format!("Its presenter has to prove {bound_to}.")]);
+    // By its id, it is presented by nobody.
+    let path = format!("/console/tokens/{}", issued.token.id);
+    browser.get(&path).await.shows(&["Bound to", &bound_to]);
+    browser.get(&format!("{path}/explain")).await.shows(&["It is accepted"]);
+    let page = browser.get(&format!("{path}/explain?x5t_s256=another")).await;
+    page.shows(&["The certificate another was proven."]);
 }
