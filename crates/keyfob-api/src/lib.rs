@@ -14,6 +14,7 @@
 //! | [`list`] | pages of tokens, counts, the history of a token |
 //! | [`event`] | pages of events |
 //! | [`recover`] | revoking again what a restored store has forgotten |
+//! | [`leak`] | bearers that were found |
 //! | [`limit`] | rate limits |
 //! | [`keys`] | the keys that seal a store |
 //! | [`operations`] | statistics, the report of `doctor` |
@@ -36,6 +37,7 @@ pub mod grant;
 pub mod introspect;
 pub mod json;
 pub mod keys;
+pub mod leak;
 pub mod limit;
 pub mod list;
 pub mod many;
@@ -59,6 +61,7 @@ pub use json::InvalidJson;
 pub use keys::{
     KeyBody, KeyUse, KeysBody, ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody,
 };
+pub use leak::{GithubLabel, GithubLeak, GithubVerdict, LeakBody, LeakOutcome, LeaksBody};
 pub use limit::{
     CountedBody, LimitPolicyBody, LimitVerdictBody, LimitVerdictsBody, LimitsBody, NamedLimit,
     TestLimitBody,

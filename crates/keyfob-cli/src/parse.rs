@@ -78,6 +78,7 @@ fn has_extra_words(command: &Command) -> bool {
         Command::Validate(args) => &args.misplaced,
         Command::Refresh(args) => &args.misplaced,
         Command::Derive(args) => &args.misplaced,
+        Command::Leaked(args) => &args.misplaced,
         _ => return false,
     };
     !misplaced.is_empty()

@@ -2,10 +2,11 @@
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -33,6 +34,12 @@ impl Algorithm {
     /// All names of algorithms that are accepted, the best first.
     pub const NAMES: [&'static str; 6] = ["ES256", "EdDSA", "Ed25519", "ES384", "PS256", "RS256"];
 }
+
+/// The beginning of a key on P-256 in DER (RFC 5480 section 2). Its point follows.
+const P256_HEAD: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
 
 /// The range of the size of an RSA key, in bytes: 2,048 to 4,096 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
@@ -149,6 +156,34 @@ fn number(text: &Option<String>) -> Result<Vec<u8>, BadKey> {
 }
 
 impl PublicKey {
+    /// Reads a key on P-256 in PEM (RFC 7468 section 13), as others publish theirs.
+    ///
+    /// # Errors
+    /// If the text is not PEM, or has a key of another kind.
+    pub fn p256_from_pem(pem: &str) -> Result<Self, BadKey> {
+        let body = || {
+            let (_, rest) = pem.split_once("-----BEGIN PUBLIC KEY-----")?;
+            rest.split_once("-----END PUBLIC KEY-----")
+        };
+        let (encoded, _) = body().ok_or(BadKey::Malformed)?;
+        let encoded: String = encoded.split_ascii_whitespace().collect();
+        let der = Base64::decode_vec(&encoded).map_err(|_| BadKey::Malformed)?;
+        let point = der.strip_prefix(&P256_HEAD).ok_or(BadKey::Unsupported)?;
+        let (x, y) = point.split_at_checked(32).ok_or(BadKey::Malformed)?;
+        let number = |bytes: &[u8]| bytes.try_into().map_err(|_| BadKey::Malformed);
+        Ok(Self(Parts::P256 { x: number(x)?, y: number(y)? }))
+    }
+
+    /// Verifies a signature on P-256 with SHA-256 in DER, as it is used outside of JWTs.
+    ///
+    /// # Errors
+    /// If the signature is not by this key, or the key is not on P-256.
+    pub fn verify_der(&self, signed: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        let Parts::P256 { x, y } = &self.0 else { return Err(BadSignature) };
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point(x, y));
+        key.verify(signed, signature).map_err(|_| BadSignature)
+    }
+
     fn fits(&self, algorithm: Algorithm) -> bool {
         matches!(
             (&self.0, algorithm),
@@ -187,7 +222,6 @@ impl PublicKey {
         signed: &[u8],
         signature: &[u8],
     ) -> Result<(), BadSignature> {
-        let point = |x: &[u8], y: &[u8]| [&[4], x, y].concat();
         let by: (&dyn VerificationAlgorithm, Vec<u8>) = match (&self.0, algorithm) {
             (Parts::P256 { x, y }, Algorithm::Es256) => (&ECDSA_P256_SHA256_FIXED, point(x, y)),
             (Parts::P384 { x, y }, Algorithm::Es384) => (&ECDSA_P384_SHA384_FIXED, point(x, y)),
@@ -208,6 +242,11 @@ impl PublicKey {
         let key = UnparsedPublicKey::new(algorithm, key);
         key.verify(signed, signature).map_err(|_| BadSignature)
     }
+}
+
+/// Returns a point without compression (SEC 1 section 2.3.3).
+fn point(x: &[u8], y: &[u8]) -> Vec<u8> {
+    [&[4], x, y].concat()
 }
 
 /// Returns the thumbprint of a key on P-256, from its numbers in base64url.
@@ -265,6 +304,35 @@ mod tests {
             assert_eq!(key(&jwk, Algorithm::EdDsa), Err(expected), "{jwk}");
         }
         assert_eq!(key(&ed(""), Algorithm::Es256), Err(BadKey::OtherUse));
+    }
+
+    #[test]
+    fn a_key_in_pem_verifies_what_its_owner_signed() {
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        use aws_lc_rs::rand::SystemRandom;
+        use aws_lc_rs::signature::{
+            ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
+            KeyPair as _,
+        };
+        let pem = |pair: &EcdsaKeyPair| {
+            let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+            let text = Base64::encode_string(der.as_ref());
+            let (first, rest) = text.split_at(64);
+            format!("-----BEGIN PUBLIC KEY-----\n{first}\n{rest}\n-----END PUBLIC KEY-----\n")
+        };
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let key = PublicKey::p256_from_pem(&pem(&pair)).unwrap();
+        let signature = pair.sign(&SystemRandom::new(), b"body").unwrap();
+        assert_eq!(key.verify_der(b"body", signature.as_ref()), Ok(()));
+        assert_eq!(key.verify_der(b"bodies", signature.as_ref()), Err(BadSignature));
+        assert_eq!(key.verify_der(b"body", b""), Err(BadSignature));
+        let other = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
+        assert_eq!(PublicKey::p256_from_pem(&pem(&other)), Err(BadKey::Unsupported));
+        for text in
+            ["", "x", &pem(&pair)[..80], "-----BEGIN PUBLIC KEY----------END PUBLIC KEY-----"]
+        {
+            assert!(PublicKey::p256_from_pem(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -262,6 +262,8 @@ labels! {
         ValidateTokens "validateTokens",
         ExplainToken "explainToken",
         IntrospectTokens "introspectTokens",
+        RevokeLeaks "revokeLeaks",
+        RevokeGithubLeaks "revokeGithubLeaks",
         RevokeTokens "revokeTokens",
         ReadEvents "readEvents",
         GetStats "getStats",

@@ -28,6 +28,7 @@
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
+//! - **[`leaks`]** revokes bearers that were found where they should not be.
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
 //! - **[`limit_trial`]** and **[`recovery`]** do what `/v1` and the command line do alike.
 //! - **`operations`** has health, readiness and metrics; `readiness` keeps what the store said.
@@ -47,6 +48,7 @@ mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+pub mod leaks;
 pub mod limit_trial;
 pub mod listen;
 mod oauth;

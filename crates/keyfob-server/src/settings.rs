@@ -8,6 +8,7 @@ use keyfob_tower::dpop::ProofPolicy;
 use keyfob_tower::{CertificateHeader, SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
+use crate::leaks::GithubKeys;
 use crate::listen::ConnectionBounds;
 
 /// The settings of a server. All have defaults.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// The limits that requests charge, by the operation of their route.
     pub route_limits: Vec<RouteLimit>,
+    /// The keys with which GitHub signs what its secret scanning found. Without them, `POST /leaks/github` answers 404.
+    pub github_keys: Option<GithubKeys>,
     /// Certificates of clients (RFC 8705).
     pub certificates: CertificateSettings,
     /// What is demanded of proofs of possession (DPoP, RFC 9449).
@@ -91,6 +94,7 @@ impl Settings {
             request_timeout: Duration::from_secs(10),
             max_body_bytes: usize::MAX,
             route_limits: Vec::new(),
+            github_keys: None,
             certificates: CertificateSettings::default(),
             dpop: DpopSettings::default(),
             bounds: ConnectionBounds::default(),
@@ -115,6 +119,12 @@ impl Settings {
     #[must_use]
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { trusted_proxies: proxies, ..self }
+    }
+
+    /// Sets [`Settings::github_keys`].
+    #[must_use]
+    pub fn github_keys(self, keys: GithubKeys) -> Self {
+        Self { github_keys: Some(keys), ..self }
     }
 
     /// Sets [`Settings::certificates`].

@@ -89,7 +89,7 @@ pub use handlers::audit::AuditLog;
 pub use keyfob_core::error_class::ErrorClass;
 pub use limit::{LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limits, LocalLimits, Rate};
 pub use manager::{
-    Issued, IssuedPair, Paging, RefreshRequest, Refreshed, RevokeOutcome, RevokeRequest,
+    Issued, IssuedPair, Leaked, Paging, RefreshRequest, Refreshed, RevokeOutcome, RevokeRequest,
     RotateRequest, TokenManager, TokenManagerBuilder, UpdateRequest,
 };
 pub use metrics::Metrics;

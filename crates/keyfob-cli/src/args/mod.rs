@@ -9,6 +9,7 @@ mod demo;
 mod derive;
 mod issue;
 mod keys;
+mod leaked;
 mod limit;
 mod proven_key;
 mod query;
@@ -33,6 +34,7 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::IssueArgs;
 pub(crate) use keys::{KeysArgs, KeysCommand};
+pub(crate) use leaked::LeakedArgs;
 pub(crate) use limit::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs};
 pub(crate) use query::{CountArgs, EventsArgs, EventsStart, HistoryArgs, ListArgs, ShowArgs, Sort};
 pub(crate) use recover::RecoverArgs;
@@ -255,6 +257,8 @@ pub(crate) enum Command {
     Count(CountArgs),
     /// Revoke one token, a family, or all of a subject, a client, a filter or the store
     Revoke(Box<RevokeArgs>),
+    /// Revoke bearers that were found where they should not be
+    Leaked(LeakedArgs),
     /// Revoke again what a restored store has forgotten, from an audit log
     Recover(RecoverArgs),
     /// Change the metadata of a token
@@ -352,6 +356,7 @@ impl Command {
             | Self::Stats(_)
             | Self::Client(_)
             | Self::Refresh(_)
+            | Self::Leaked(_)
             | Self::Recover(_)
             | Self::Limit(_)
             | Self::Doctor => Needs::Tokens,

@@ -1,12 +1,12 @@
 //! The one or the other: each method asks the store or the server.
 
 use keyfob::clock::{Clock as _, SystemClock};
-use keyfob::values::Actor;
+use keyfob::values::{Actor, Reason};
 use keyfob::{BearerPrefix, Filter, Timestamp, TokenId, TokenManager};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RevokeTarget, StatsBody, TokenBody, UpdateBody, ValidateAnswer,
-    ValidateBody,
+    LeakBody, RefreshBody, RefreshedBody, RevokeTarget, SecretText, StatsBody, TokenBody,
+    UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_client::Client;
 
@@ -102,6 +102,16 @@ impl Backend {
         by: Option<&Actor>,
     ) -> Result<RefreshedBody, Failure> {
         either!(self, place => place.refresh(wanted, by).await)
+    }
+
+    /// Revokes the tokens of bearers that were found.
+    pub(crate) async fn revoke_leaks(
+        &self,
+        texts: Vec<SecretText>,
+        reason: Option<&Reason>,
+        by: Option<&Actor>,
+    ) -> Result<Vec<LeakBody>, Failure> {
+        either!(self, place => place.revoke_leaks(texts, reason, by).await)
     }
 
     pub(crate) async fn derive(

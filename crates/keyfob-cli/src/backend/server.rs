@@ -1,12 +1,12 @@
 //! A server, by its HTTP API.
 
 use keyfob::store::{Lane, StoreError};
-use keyfob::values::Actor;
+use keyfob::values::{Actor, Reason};
 use keyfob::{BearerPrefix, BearerToken, Error, Filter, Paging, TokenId};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RevokeOutcome, RevokeTarget, RotateBody, StatsBody, TokenBody,
-    UpdateBody, ValidateAnswer, ValidateBody,
+    LeakBody, RefreshBody, RefreshedBody, RevokeOutcome, RevokeTarget, RotateBody, SecretText,
+    StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_client::{Client, ListOrder, ListQuery};
 
@@ -58,6 +58,16 @@ impl ServerBackend {
     ) -> Result<RefreshedBody, Failure> {
         check_actor(by)?;
         Ok(self.client.refresh(wanted).await?)
+    }
+
+    pub(super) async fn revoke_leaks(
+        &self,
+        texts: Vec<SecretText>,
+        reason: Option<&Reason>,
+        by: Option<&Actor>,
+    ) -> Result<Vec<LeakBody>, Failure> {
+        check_actor(by)?;
+        Ok(self.client.revoke_leaks(texts, reason.cloned()).await?)
     }
 
     pub(super) async fn derive(

@@ -1,18 +1,19 @@
 //! A store, by the manager of this process.
 
 use keyfob::store::StoreError;
-use keyfob::values::Actor;
+use keyfob::values::{Actor, Reason};
 use keyfob::{
-    Error, Filter, Issued, Paging, RefreshRequest, RevokeOutcome as Outcome, RotateRequest, Token,
-    TokenId, TokenManager, UpdateRequest, ValidationChain,
+    Error, Filter, Issued, Paging, RefreshRequest, RevokeOutcome as Outcome, RevokeRequest,
+    RotateRequest, Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RevocationBody, RevokeOutcome, RevokeTarget, SecretBody, StatsBody,
-    TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
+    LeakBody, RefreshBody, RefreshedBody, RevocationBody, RevokeOutcome, RevokeTarget, SecretBody,
+    SecretText, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_server::bodies;
+use keyfob_server::leaks::outcome_of;
 
 use super::values::{Listed, Page, PageRequest, RevokeNote, Revoked, not_a_step};
 use crate::failure::Failure;
@@ -101,6 +102,23 @@ impl StoreBackend {
             access: self.issued(&pair.access),
             refresh: self.issued(&pair.refresh),
         })
+    }
+
+    pub(super) async fn revoke_leaks(
+        &self,
+        texts: Vec<SecretText>,
+        reason: Option<&Reason>,
+        by: Option<&Actor>,
+    ) -> Result<Vec<LeakBody>, Failure> {
+        let request = RevokeRequest::reason(reason.map_or("leaked", Reason::as_str));
+        let request = by.cloned().into_iter().fold(request, RevokeRequest::by);
+        let mut answers = Vec::with_capacity(texts.len());
+        for text in texts {
+            let leaked = self.manager.revoke_leaked(text.expose(), request.clone()).await?;
+            let (outcome, token) = outcome_of(&leaked);
+            answers.push(LeakBody { outcome, token: token.map(|token| self.body(token)) });
+        }
+        Ok(answers)
     }
 
     pub(super) async fn derive(

@@ -12,6 +12,7 @@ mod history;
 mod init;
 mod issue;
 mod keys;
+mod leaked;
 mod limit;
 mod list;
 mod man;
@@ -168,6 +169,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::Show(args) => show::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Count(args) => count::run(args, context).await,
+        Command::Leaked(args) => leaked::run(args, context).await,
         Command::Recover(args) => recover::run(args, context).await,
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,

@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::metrics;
 use crate::open;
 use crate::output::Output;
-use crate::service::configuration::{Configuration, Source, certificate_files};
+use crate::service::configuration::{Configuration, Source, certificate_files, server_settings};
 use crate::service::reload::{Hangups, Reloading};
 use crate::service::sockets::{self, Sockets};
 use crate::service::{supervisor, traces};
@@ -75,7 +75,8 @@ async fn serve(
         None => None,
     };
     let sockets = sockets::open(&config, certificates.as_ref()).await?;
-    let server = Server::with_metrics(manager.clone(), config.settings(), Some(render));
+    let settings = server_settings(&config)?;
+    let server = Server::with_metrics(manager.clone(), settings, Some(render));
     let recording = config.console.enabled.then(|| {
         let console = console(&server);
         server.show(Pages::new(Console::PATH, console.router()));

@@ -4,11 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use keyfob_server::config::{ClientCertificates, Config, Loaded, Sources, TlsSection};
+use keyfob_server::leaks::GithubKeys;
 use keyfob_server::listen::tls::CertificateFiles;
 
 use crate::args::{ServeArgs, Settings};
 use crate::failure::Failure;
 
+/// The maximum length of a file with the keys of GitHub.
+const MAX_KEYS_FILE_BYTES: u64 = 1024 * 1024;
 /// The maximum length of a file with the URL of a store.
 const MAX_STORE_FILE_BYTES: u64 = 64 * 1024;
 
@@ -107,4 +110,17 @@ pub(crate) fn certificate_files(tls: &TlsSection) -> Option<CertificateFiles> {
         client_ca: tls.client_ca.clone(),
         demands_client_certificate: tls.client_certificates == ClientCertificates::Required,
     })
+}
+
+/// Returns the settings of a server, with what they name in files.
+pub(crate) fn server_settings(config: &Config) -> Result<keyfob_server::Settings, Failure> {
+    let settings = config.settings();
+    let Some(path) = &config.leaks.github_keys else { return Ok(settings) };
+    let keys = GithubKeys::parse(&read(path, MAX_KEYS_FILE_BYTES)?);
+    let keys = keys.map_err(|error| Failure::Usage {
+        code: "invalid_value",
+        message: format!("leaks.github_keys is not valid: {error}"),
+        details: String::new(),
+    })?;
+    Ok(settings.github_keys(keys))
 }

@@ -10,7 +10,7 @@ use keyfob_server::Server;
 use keyfob_server::config::Config;
 use keyfob_server::listen::tls::Certificates;
 
-use super::configuration::{Source, certificate_files};
+use super::configuration::{Source, certificate_files, server_settings};
 use super::supervisor;
 use crate::logs;
 
@@ -72,13 +72,15 @@ impl Reloading {
     async fn reload(&self) {
         tracing::info!("configuration, keys and certificates are read again");
         supervisor::reloading();
-        match self.source.read() {
-            Ok(read) => {
+        let read = self.source.read();
+        let read = read.and_then(|read| Ok((server_settings(&read.loaded.config)?, read)));
+        match read {
+            Ok((settings, read)) => {
                 let config = &read.loaded.config;
                 for setting in fixed(&self.config, config) {
                     tracing::warn!(setting, "the new value applies after a restart");
                 }
-                self.server.reload(config.settings());
+                self.server.reload(settings);
                 logs::change_filter(config.log.filter.as_deref());
                 tracing::info!("the configuration has been read again");
             }

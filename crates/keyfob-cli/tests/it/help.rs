@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "config",
     "demo",
     "issue",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 25] = [
     "stats",
     "doctor",
     "keys",
+    "leaked",
     "serve",
     "init",
     "client",

@@ -17,6 +17,7 @@ mod help;
 mod interrupt;
 mod json;
 mod keys;
+mod leaked;
 mod life;
 mod limit;
 mod lost_shard;

@@ -2,7 +2,7 @@
 
 use http::Method;
 use keyfob_api::revoke::{Everything, RevokeFilter};
-use keyfob_api::{RevokeAnswer, RevokeBody, RevokeTarget};
+use keyfob_api::{LeakBody, LeaksBody, RevokeAnswer, RevokeBody, RevokeTarget, SecretText};
 use keyfob_core::id::TokenId;
 use keyfob_core::text::Reason;
 
@@ -47,6 +47,22 @@ impl Client {
         }
         let body = RevokeBody { target, reason, dry_run: false };
         self.call(&Request::post("/v1/revoke", &body, Repeat::Unsafe)?).await
+    }
+
+    /// Revokes the tokens of bearers that were found where they should not be (`POST /v1/leaks`), at most 1,000.
+    /// Answers in order. What is no bearer of the service is forgotten.
+    ///
+    /// It may be sent again, so an outcome may be "already revoked" although this call revoked it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn revoke_leaks(
+        &self,
+        tokens: Vec<SecretText>,
+        reason: Option<Reason>,
+    ) -> Result<Vec<LeakBody>, Error> {
+        let body = LeaksBody { tokens, reason };
+        self.call(&Request::post("/v1/leaks", &body, Repeat::Safe)?).await
     }
 
     /// Revokes every token of the store, that of this client included.

@@ -9,6 +9,8 @@ pub enum Demand {
     Public,
     /// The request is about the bearer token that it carries. The route answers whether it is valid.
     Presented,
+    /// A signature of the body by somebody whose public key the settings name. The handler checks it.
+    Signature,
     /// A client that authenticates. The request is about the client itself.
     Caller,
     /// A client that authenticates. It acts on its own tokens; with the scope, on all.
@@ -26,7 +28,7 @@ pub enum Demand {
 impl Demand {
     /// Returns whether a request has to have the credentials of a client.
     pub const fn asks_for_credentials(self) -> bool {
-        !matches!(self, Self::Public | Self::Presented)
+        !matches!(self, Self::Public | Self::Presented | Self::Signature)
     }
 
     /// Returns the scope that a caller needs in any case.
@@ -35,6 +37,7 @@ impl Demand {
             Self::Scope(scope) => Some(scope),
             Self::Public
             | Self::Presented
+            | Self::Signature
             | Self::Caller
             | Self::Client { .. }
             | Self::TokenEndpoint => None,

@@ -62,6 +62,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Proofs of possession (DPoP, RFC 9449).
     pub dpop: DpopSection,
+    /// Bearers that were found where they should not be.
+    pub leaks: LeaksSection,
     /// What is logged, and in which form.
     pub log: LogSection,
     /// Traces of requests, sent to a collector.
@@ -252,6 +254,17 @@ pub struct LogSection {
     pub requests: bool,
 }
 
+/// Bearers that were found where they should not be.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Leaks")]
+pub struct LeaksSection {
+    /// The file of the keys with which GitHub signs what its secret scanning found: what
+    /// `https://api.github.com/meta/public_keys/secret_scanning` answers. Without it, `/leaks/github` answers 404.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub github_keys: Option<PathBuf>,
+}
+
 /// Proofs of possession (DPoP, RFC 9449).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -357,6 +370,7 @@ impl Default for Config {
             console: ConsoleSection::default(),
             gateway: GatewaySection::default(),
             dpop: DpopSection::default(),
+            leaks: LeaksSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),
             limits: BTreeMap::new(),

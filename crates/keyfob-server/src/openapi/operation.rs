@@ -40,6 +40,9 @@ fn description(demand: Demand) -> String {
     match demand {
         Demand::Public => "Everybody may ask.".to_owned(),
         Demand::Presented => "The answer is about the bearer token of the request.".to_owned(),
+        Demand::Signature => {
+            "The body has to be signed with a key that the server knows.".to_owned()
+        }
         Demand::Caller => "Needs the credentials of a client, and no scope.".to_owned(),
         Demand::Client { others } => format!(
             "A client acts on its own tokens. With the scope `{others}` it acts on all tokens."
@@ -57,7 +60,7 @@ fn description(demand: Demand) -> String {
 fn security(demand: Demand) -> Value {
     let scopes: Vec<_> = demand.scope().iter().map(|scope| scope.as_str()).collect();
     match demand {
-        Demand::Public => json!([]),
+        Demand::Public | Demand::Signature => json!([]),
         Demand::Presented => json!([{ "apiKey": [] }, { "accessToken": [] }]),
         Demand::Caller | Demand::Client { .. } | Demand::Scope(_) => {
             json!([{ "apiKey": [] }, { "basic": [] }, { "accessToken": scopes }])

@@ -42,6 +42,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "invalid_dpop_proof",
             "invalid_issuer",
             "invalid_kind",
+            "invalid_signature",
             "invalid_token",
             "missing_claim",
             "refused_in_window",
@@ -61,7 +62,10 @@ const BY_STATUS: &[(u16, &[&str])] = &[
         ],
     ),
     (403, &["access_denied", "beyond_bounds", "confined_to_audiences", "insufficient_scope"]),
-    (404, &["no_keys", "no_limits", "no_metrics", "not_found", "token_not_found"]),
+    (
+        404,
+        &["no_github_keys", "no_keys", "no_limits", "no_metrics", "not_found", "token_not_found"],
+    ),
     (405, &["method_not_allowed"]),
     (408, &["timed_out"]),
     (

@@ -4,11 +4,12 @@
 use http::Method;
 use keyfob_api::{
     AcceptBody, AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer,
-    ExplainBody, GrantSpec, HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody,
-    LimitVerdictsBody, LimitsBody, NamedLimit, OneOrMany, OpenSessionBody, RecoverBody,
-    RecoverProgress, RefreshBody, RefreshedBody, ResealBody, ResealProgress, RetireKeyBody,
-    RetiredKeyBody, RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TestLimitBody,
-    TokenBody, TokenPageBody, UpdateBody, ValidateAnswer, ValidateBody,
+    ExplainBody, GithubLeak, GithubVerdict, GrantSpec, HistoryBody, IntrospectBody, IssueOutcome,
+    IssuedBody, KeysBody, LeakBody, LeaksBody, LimitVerdictsBody, LimitsBody, NamedLimit,
+    OneOrMany, OpenSessionBody, RecoverBody, RecoverProgress, RefreshBody, RefreshedBody,
+    ResealBody, ResealProgress, RetireKeyBody, RetiredKeyBody, RevokeAnswer, RevokeBody,
+    RevokeProgress, RotateBody, StatsBody, TestLimitBody, TokenBody, TokenPageBody, UpdateBody,
+    ValidateAnswer, ValidateBody,
 };
 
 use schemars::JsonSchema;
@@ -24,7 +25,7 @@ use crate::oauth::token::answer::TokenAnswer;
 use crate::operations::Status;
 use crate::parameter::{Parameter, schema_of};
 use crate::v1::parameters::{self, BIND, FILTER};
-use crate::{gateway, oauth, openapi, operations, page, v1};
+use crate::{gateway, leaks, oauth, openapi, operations, page, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
@@ -34,6 +35,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(upkeep_routes());
     routes.extend(caller_routes());
     routes.extend(gateway_routes());
+    routes.extend(scanner_routes());
     routes.extend(service_routes());
     routes.extend(page_routes());
     routes
@@ -215,6 +217,15 @@ fn api_routes() -> Vec<Route> {
             .query(&[])
             .takes_json::<IntrospectBody>(MAX_BATCH_BYTES, r#"{"tokens":["PASTE_THE_BEARER"]}"#)
             .answers::<Vec<IntrospectionSchema>>(200, "An answer for each token, in order."),
+        post("/v1/leaks", "revokeLeaks", |call| Box::pin(leaks::plain::handle(call)))
+            .about(Tag::Revocation, "Revoke bearers that a scanner found")
+            .scope(Revoke)
+            .query(&[])
+            .takes_json::<LeaksBody>(
+                MAX_BATCH_BYTES,
+                r#"{"tokens":["PASTE_THE_BEARER"],"reason":"leaked: found in a repository"}"#,
+            )
+            .answers::<Vec<LeakBody>>(200, "What was done about each text, in order."),
         post("/v1/revoke", "revokeTokens", |call| Box::pin(v1::revoke::handle(call)))
             .about(
                 Tag::Revocation,
@@ -365,6 +376,22 @@ fn caller_routes() -> Vec<Route> {
             .takes_json::<OpenSessionBody>(MAX_BODY_BYTES, r#"{"idle":"15m"}"#)
             .may_fail(&[403])
             .answers::<IssuedBody>(201, "The session with its bearer, which is shown once."),
+    ]
+}
+
+fn scanner_routes() -> Vec<Route> {
+    let about = "Take what GitHub's secret scanning found, with its signature";
+    vec![
+        post("/leaks/github", "revokeGithubLeaks", |call| Box::pin(leaks::github::handle(call)))
+            .about(Tag::Revocation, about)
+            .demands(Demand::Signature)
+            .headers(leaks::github::HEADERS)
+            .takes_json::<Vec<GithubLeak>>(
+                MAX_BATCH_BYTES,
+                r#"[{"token":"PASTE_THE_BEARER","type":"keyfob","url":"https://github.com/a/b"}]"#,
+            )
+            .may_fail(&[401, 404])
+            .answers::<Vec<GithubVerdict>>(200, "Which texts are bearers of this service."),
     ]
 }
 

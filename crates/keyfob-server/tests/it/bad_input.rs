@@ -1,6 +1,7 @@
 //! Requests that are not as they should be: the standard's error, never a 500.
 
 use http::Method;
+use keyfob_server::access::demand::Demand;
 use keyfob_server::routes::route::Takes;
 use keyfob_server::routes::table::routes;
 
@@ -94,6 +95,10 @@ async fn every_route_that_takes_json_refuses_what_is_no_body_of_it() {
     let token =
         service.manager.issue(keyfob::Grant::new(keyfob::Kind::ApiKey)).await.unwrap().token;
     for route in routes().iter().filter(|route| matches!(route.takes, Takes::Json { .. })) {
+        // A body without a signature is not read at all: `leaks` has the test.
+        if route.demand == Demand::Signature {
+            continue;
+        }
         // Without sealing there are no keys to speak of, whatever the body is.
         if cfg!(not(feature = "seal")) && route.path.starts_with("/v1/keys/") {
             continue;

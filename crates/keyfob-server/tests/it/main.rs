@@ -11,6 +11,7 @@ mod failing_store;
 mod fuzz;
 mod gateway;
 mod introspection;
+mod leaks;
 #[path = "../../../keyfob/tests/it/mutations.rs"]
 mod mutations;
 mod openapi;

@@ -107,6 +107,20 @@ impl Record {
         (older.digest == digest).then_some(SecretUsed::Older { until: older.until })
     }
 
+    /// Returns whether `bearer` holds a secret that the token has or had, as far as the record knows: each generation of a
+    /// refresh token; the newest secret of another token, and the one before.
+    pub(crate) fn was_given(&self, bearer: &BearerToken) -> bool {
+        if self.kind != bearer.kind() {
+            return false;
+        }
+        if let Some(ratchet) = &self.ratchet {
+            return matches!(ratchet.prove(bearer), Proof::Proven(_));
+        }
+        let digest = bearer.digest();
+        let older = self.secrets.as_ref().and_then(|secrets| secrets.older.as_ref());
+        self.digest == digest || older.is_some_and(|older| older.digest == digest)
+    }
+
     /// Returns what a new record is counted under.
     pub(crate) fn counted(&self) -> CountedAs {
         let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));

@@ -62,7 +62,7 @@ pub use keys::{ResealProgress, ResealRun};
 pub use lifetimes::{Lifetimes, Retention};
 pub use read::{PageCursor, Paging, ResumeToken, TokenCount, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
-pub use revoke::{RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
+pub use revoke::{Leaked, RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
 pub use rotate::RotateRequest;
 pub use update::UpdateRequest;
 pub use validate::Explanation;

@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `count` | how many tokens it would end |
 //! | `request` | why, and by whom |
+//! | `leaked` | the token of a bearer token that was found |
 //! | `owned` | tokens of one subject |
 //! | `rollback` | accepting what is refused since the store lost its last writes |
 //! | `sweep` | all that a filter matches, page by page |
 
 mod count;
+mod leaked;
 mod owned;
 mod request;
 mod rollback;
 mod sweep;
 
+pub use leaked::Leaked;
 pub use request::RevokeRequest;
 pub use sweep::{Sweep, SweepProgress};
 

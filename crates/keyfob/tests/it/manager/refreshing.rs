@@ -10,7 +10,7 @@ use keyfob::token::{Confirmation, RevocationScope};
 use keyfob::values::Field;
 use keyfob::{
     BearerToken, DeviceId, Error, EventKind, Grant, Issued, Kind, Presentation, RefreshPolicy,
-    RefreshRequest, Refreshed, RevokeRequest, Store, TokenState, Ttl,
+    RefreshRequest, Refreshed, RevokeRequest, Store, Token, TokenState, Ttl,
 };
 
 use keyfob_testkit::families::{Families, refresh_many};

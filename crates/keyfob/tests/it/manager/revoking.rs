@@ -1,10 +1,11 @@
 //! Revocations of every scope, and sweeps.
 
 use keyfob::manager::ResumeToken;
+use keyfob::rotation::SecretOverlap;
 use keyfob::token::RevocationScope;
 use keyfob::{
-    ClientId, Error, Filter, Grant, Kind, Paging, RevokeOutcome, RevokeRequest, Subject, Token,
-    TokenId, Ttl, UpdateRequest,
+    ClientId, Error, Filter, Grant, Kind, Leaked, Paging, RevokeOutcome, RevokeRequest,
+    RotateRequest, Subject, Token, TokenId, Ttl, UpdateRequest,
 };
 
 use super::{Bench, bench, session};
@@ -207,4 +208,33 @@ async fn an_update_never_revives_a_revoked_token() {
     assert!(token.revocation.is_some() && token.metadata.tags.is_empty());
     let page = bench.manager.list(&Filter::new().tag("vip"), Paging::new(1)).await.unwrap();
     assert!(page.tokens.is_empty());
+}
+
+#[tokio::test]
+async fn every_generation_of_a_refresh_token_that_was_leaked_revokes_its_family() {
+    let bench = bench();
+    let first = bench.family().await;
+    let next = bench.refresh(&first.bearer).await.unwrap();
+    let leaked = bench.manager.revoke_leaked(first.bearer.expose(), "leaked").await.unwrap();
+    assert!(matches!(leaked, Leaked::Revoked(_)), "{leaked:?}");
+    assert!(bench.manager.validate_active(&next.access.bearer).await.is_err());
+    assert!(bench.refresh(&next.refresh.bearer).await.is_err());
+    let again = bench.manager.revoke_leaked(next.refresh.bearer.expose(), "leaked").await.unwrap();
+    assert!(matches!(again, Leaked::AlreadyRevoked(_)), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_secret_that_a_key_has_no_longer_does_not_revoke_the_key() {
+    let bench = bench();
+    let key = bench.manager.issue(Grant::new(Kind::ApiKey)).await.unwrap();
+    bench.manager.validate_active(&key.bearer).await.unwrap();
+    let overlap = RotateRequest::new().overlap(SecretOverlap::new(Ttl::from_mins(5)));
+    let rotated = bench.manager.rotate(key.token.id, overlap).await.unwrap();
+    bench.clock.advance(Ttl::from_mins(6));
+    let leaked = bench.manager.revoke_leaked(key.bearer.expose(), "leaked").await.unwrap();
+    assert!(matches!(leaked, Leaked::Replaced(_)), "{leaked:?}");
+    assert!(bench.manager.validate_active(&rotated.bearer).await.is_ok());
+    let leaked = bench.manager.revoke_leaked(rotated.bearer.expose(), "leaked").await.unwrap();
+    assert!(matches!(leaked, Leaked::Revoked(_)), "{leaked:?}");
+    assert!(bench.manager.validate_active(&rotated.bearer).await.is_err());
 }
