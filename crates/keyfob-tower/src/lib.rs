@@ -101,7 +101,7 @@ pub use realm::InvalidRealm;
 pub use scope::{RequireScope, RequireScopeService};
 
 /// The recipes of the documentation, as tests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "dpop"))]
 #[doc = include_str!("../../../docs/recipes.md")]
 mod recipes {}
 
