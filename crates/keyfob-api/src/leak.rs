@@ -76,7 +76,7 @@ pub struct GithubLeak {
     pub source: Option<String>,
 }
 
-/// What GitHub is told about a text.
+/// What GitHub is notified about a text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GithubVerdict {

@@ -7,7 +7,7 @@
 //! | [`dpop`] | proofs of possession (RFC 9449) |
 //! | `fuzzing` | the properties of the parsers for any input |
 //!
-//! Everything here is a function of values: the time is an argument, and nothing is remembered. Whoever calls
+//! Everything here is a function of values: the time is an argument, and nothing is remembered. The caller
 //! remembers which proofs were used.
 //!
 //! # What is accepted

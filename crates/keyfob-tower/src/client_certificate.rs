@@ -16,7 +16,7 @@ const END: &str = "-----END CERTIFICATE-----";
 
 /// The certificate that the peer of a connection has shown, by its thumbprint.
 ///
-/// Whoever terminates TLS puts it into the extensions of each request, after the certificate was verified, or at
+/// What terminates TLS puts it into the extensions of each request, after the certificate was verified, or at
 /// least the possession of its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientCertificate(pub Confirmation);

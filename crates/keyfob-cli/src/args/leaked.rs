@@ -8,7 +8,7 @@ use keyfob::values::{Actor, Reason};
 
 const AFTER_HELP: &str = "\
 Reads one text per line, as a scanner reports them: from stdin or from a file. A bearer is a secret, so it
-is refused as an argument. What is no bearer of this store is forgotten. The secret has to be right: whoever
+is refused as an argument. What is no bearer of this store is forgotten. The secret has to be right: anyone who
 knows only the id of a token revokes nothing by it.
 
 Each line of the output is what was done (revoked, already_revoked, replaced, not_ours) and whose the token

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::harness::{Keyfob, both_ways};
 
 both_ways! {
-    fn what_was_found_is_revoked_and_its_owner_is_named(keyfob: &Keyfob) {
+    fn a_bearer_that_was_found_is_revoked_and_its_owner_is_named(keyfob: &Keyfob) {
         let (id, bearer) = keyfob.issue(&["--kind=api-key", "--subject=alice", "--client=ci"]);
         let (_, kept) = keyfob.issue(&["--kind=api-key"]);
         let found = format!("{bearer}\r\n\nghp_something\n  {bearer} \n\u{fffd}");

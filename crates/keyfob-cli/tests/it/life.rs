@@ -110,7 +110,7 @@ fn whole_life(keyfob: &Keyfob) {
 
     let demands =
         ["validate", "--json", "--scope=read", "--audience=example-app", "--kind=session"];
-    // Whoever has the bearer alone has nothing.
+    // Anyone who has the bearer alone has nothing.
     let stolen = keyfob.feed(&demands, format!("{bearer}\n").as_bytes()).exits(1).object();
     assert_eq!(stolen["code"], "confirmation_mismatch");
     let demands = [&demands[..], &["--jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"]].concat();

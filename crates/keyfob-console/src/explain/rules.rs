@@ -236,7 +236,7 @@ fn demands(asked: &ExplainBody, token: &TokenBody, now: Timestamp) -> Vec<Demand
         let demanded = format!("Its presenter has to prove {}.", key::named(&key));
         let why = match &asked.cnf {
             Some(other) => sentence(&format!("{} was proven", key::named(other))),
-            None => "It was presented without a proof. Whoever has the bearer alone is refused, the owner too: \
+            None => "It was presented without a proof. Anyone who has the bearer alone is refused, the owner too: \
                      name the proven key to check it as the owner presents it."
                 .to_owned(),
         };

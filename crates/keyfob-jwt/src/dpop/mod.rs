@@ -7,8 +7,8 @@
 //! | `nonce` | values that a server asks clients to put into their proofs |
 //! | `signer` | the side of the client |
 //!
-//! [`verify`] makes the checks of section 4.3 that depend on the proof and the request alone. Two remain for
-//! whoever calls: that the key is the one of the access token, and that no proof is taken twice, by its
+//! [`verify`] makes the checks of section 4.3 that depend on the proof and the request alone. Two remain for the
+//! caller: that the key is the one of the access token, and that no proof is taken twice, by its
 //! [`Proof::id`].
 
 mod nonce;

@@ -2,7 +2,7 @@
 //!
 //! A follower takes the present *round*, reads the log, and waits for the next round. A round begins after
 //! the servers were asked to tell of the next entry of each lane, so an entry that a follower has not seen is
-//! told. While the servers are not asked, followers get no round, and read again and again.
+//! notified. While the servers are not asked, followers get no round, and read again and again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) struct Appends {
 struct State {
     round: u64,
     /// Whether the servers tell of the next entry of every lane.
-    is_told: bool,
+    is_notified: bool,
 }
 
 impl Appends {
@@ -37,12 +37,12 @@ impl Appends {
         self.wanted_until.store(until.as_nanos(), Ordering::Relaxed);
         self.wanted.notify_one();
         let mut state = self.state.subscribe();
-        let State { round, is_told } = *state.borrow();
+        let State { round, is_notified } = *state.borrow();
         let next = async move {
             // Without a sender the store is gone, and the follower finds out.
             let _changed = state.wait_for(|now| now.round != round).await;
         };
-        is_told.then(|| Box::pin(next) as Appended)
+        is_notified.then(|| Box::pin(next) as Appended)
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -59,15 +59,16 @@ impl Appends {
 
     /// Begins a round: there may be new entries, and the servers tell of the next one of every lane.
     pub(super) fn begin_round(&self) {
-        self.state.send_modify(|state| *state = State { round: state.round + 1, is_told: true });
+        self.state
+            .send_modify(|state| *state = State { round: state.round + 1, is_notified: true });
     }
 
     /// Wakes the followers, because the servers may no longer tell of entries.
     pub(super) fn end(&self) {
         self.state.send_if_modified(|state| {
-            let was_told = std::mem::replace(&mut state.is_told, false);
-            state.round += u64::from(was_told);
-            was_told
+            let was_notified = std::mem::replace(&mut state.is_notified, false);
+            state.round += u64::from(was_notified);
+            was_notified
         });
     }
 }

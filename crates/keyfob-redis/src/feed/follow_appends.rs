@@ -31,7 +31,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is checked which server has each lane, and that somebody follows.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a quiet connection is used, and how long an answer may take. An entry is told within a second,
+/// How often a quiet connection is used, and how long an answer may take. A follower is notified within a second,
 /// and so is the loss of a connection.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 const PROBE_LIMIT: Duration = Duration::from_millis(400);
@@ -49,7 +49,7 @@ struct Changed {
     added: Notify,
 }
 
-/// Wakes the followers when it is dropped, also with its runtime: nothing is told any more.
+/// Wakes the followers when it is dropped, also with its runtime: nobody is notified any more.
 struct EndOnDrop<'a>(&'a Appends);
 
 impl Drop for EndOnDrop<'_> {

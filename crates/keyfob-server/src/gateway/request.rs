@@ -52,7 +52,7 @@ impl<'a> ClientRequest<'a> {
     }
 }
 
-/// Returns the method and the address in the headers of gateways. nginx is told to write `X-Original-Method` and
+/// Returns the method and the address in the headers of gateways. nginx is set to write `X-Original-Method` and
 /// `X-Original-URL`; others write `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri` by themselves.
 ///
 /// A header that the gateway does not write may come from the client. So what is there in two ways has to be the

@@ -152,7 +152,7 @@ async fn a_refresh_token_of_a_public_client_is_bound_at_its_first_proof() {
     let again = ask(&client, &first).await;
     assert_eq!(text(&again, "refresh_token"), text(&reply, "refresh_token"));
     let next = text(&reply, "refresh_token");
-    // Whoever steals the next one has nothing, with or without a key of their own.
+    // Anyone who steals the next one has nothing, with or without a key of their own.
     let thief = ask(&Client::new(&service), &next).await;
     assert_eq!(thief.error(), (400, "invalid_grant".into()));
     let form = form(&next);
@@ -200,7 +200,7 @@ async fn a_bound_token_is_exchanged_only_with_a_proof_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_nonce_that_is_demanded_is_told_and_then_renewed() {
+async fn a_nonce_that_is_demanded_is_sent_and_then_renewed() {
     let dpop = DpopSettings { needs_nonce: true, ..DpopSettings::default() };
     let service = service(Settings::new().dpop(dpop)).await;
     let caller = service.key("app", "read").await;

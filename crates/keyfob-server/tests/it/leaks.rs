@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use crate::support::{Reply, Service};
 
 #[tokio::test]
-async fn what_a_scanner_found_is_revoked_and_its_owner_is_named() {
+async fn a_bearer_that_a_scanner_found_is_revoked_and_its_owner_is_named() {
     let service = Service::start().await;
     let scanner = service.key("scanner", "keyfob:revoke").await;
     let leaked = service.bearer(Grant::new(Kind::ApiKey).subject("alice").client("ci")).await;
     let kept = service.bearer(Grant::new(Kind::ApiKey).subject("bob")).await;
-    // The id of a token with another secret: whoever knows the id alone revokes nothing.
+    // The id of a token with another secret: anyone who knows the id alone revokes nothing.
     let other = service.bearer(Grant::new(Kind::ApiKey)).await;
     let tokens =
         json!([format!(" {leaked}\n"), "ghp_something", "", leaked, &kept[..kept.len() - 1]]);
@@ -99,7 +99,7 @@ async fn send(service: &Service, key: &str, signature: &str, body: &str) -> Repl
 }
 
 #[tokio::test]
-async fn what_github_found_is_revoked_and_github_learns_what_was_a_secret() {
+async fn github_learns_which_texts_were_bearers_and_those_are_revoked() {
     let github = Github::new();
     let keys = GithubKeys::parse(&github.keys()).unwrap();
     let service = Service::with(Settings::new().github_keys(keys)).await;

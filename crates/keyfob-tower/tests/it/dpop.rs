@@ -212,7 +212,7 @@ async fn where_a_nonce_is_demanded_a_proof_without_it_is_refused_and_told_the_no
 }
 
 #[tokio::test]
-async fn what_is_remembered_in_a_process_says_nothing_of_the_time_before() {
+async fn a_proof_from_before_the_process_began_is_refused() {
     let bench = bench();
     let client = Client::new(&bench).await;
     let before = client.proof(&bench, "/me", "1");

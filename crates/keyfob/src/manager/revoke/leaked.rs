@@ -26,7 +26,7 @@ impl TokenManager {
     /// Revokes the token of a bearer token that was found where it should not be. Anything else is not an error: a
     /// scanner finds many texts.
     ///
-    /// The secret has to be right. Whoever knows only the id of a token revokes nothing by it. A refresh token counts
+    /// The secret has to be right. Anyone who knows only the id of a token revokes nothing by it. A refresh token counts
     /// in every generation that it ever had: who has an older one may have had the present one too.
     ///
     /// ```
