@@ -12,7 +12,7 @@ use keyfob_store::{
 };
 
 use super::missing_lanes::MissingLanes;
-use super::query::{LaneQuery, LocalId, ReadLane, ResumeAt, local_id, records};
+use super::query::{LaneQuery, LocalId, ReadLane, local_id, records};
 use super::shared::Shared;
 use crate::connections::{Call, next};
 use crate::protocol::signatures::{load_listed, newest_ids};
@@ -44,42 +44,36 @@ impl ReadLane for ListedId {
     /// One leaf has more ids than most pages.
     const MAX_SHARE: usize = 2_000;
 
-    async fn read_more(
+    async fn read_newest(
         shared: &Shared,
         term: Term,
         query: &mut LaneQuery<Self>,
-    ) -> Result<(), StoreError> {
+        below: Option<LocalId>,
+    ) -> Result<Option<LocalId>, StoreError> {
         let (lane, share) = (query.lane, query.share);
-        while query.ready.is_empty() && !query.is_finished {
-            let ResumeAt::Below(below) = query.resume.clone() else { break };
-            let keys = shared.keys.heads(lane, term);
-            let args = newest_ids::Args {
-                limit: share.into(),
-                leaf_budget: (4 + share / 32).into(),
-                below: below.map_or_else(Vec::new, |id| id.to_vec()).into(),
-            };
-            let call = Call::new(&shared.scripts.newest_ids, keys, args);
-            let reply = shared.connections.read(shared.keys.slot(lane), &call).await?;
-            let mut parts = reply.array()?.into_iter();
-            let unread = next(&mut parts)?.optional()?.map(|id| local_id(&id)).transpose()?;
-            let ids = next(&mut parts)?.bytes()?;
-            let (ids, []) = ids.as_chunks::<{ TokenId::LOCAL_BYTES }>() else {
-                return Err(StoreError::unavailable("an index holds an entry that is not an id"));
-            };
-            let is_read = |id: &LocalId| {
-                below.is_none_or(|below| *id < below) && unread.is_none_or(|unread| *id >= unread)
-            };
-            let mut ids: Vec<LocalId> = ids.iter().copied().filter(is_read).collect();
-            ids.sort_unstable_by_key(|id| Reverse(*id));
-            // A term that was added again may list one id under two heads.
-            ids.dedup();
-            query.ready.extend(ids.into_iter().map(|local| ListedId { lane, local }));
-            match unread {
-                Some(unread) => query.resume = ResumeAt::Below(Some(unread)),
-                None => query.is_finished = true,
-            }
-        }
-        Ok(())
+        let keys = shared.keys.heads(lane, term);
+        let args = newest_ids::Args {
+            limit: share.into(),
+            leaf_budget: (4 + share / 32).into(),
+            below: below.map_or_else(Vec::new, |id| id.to_vec()).into(),
+        };
+        let call = Call::new(&shared.scripts.newest_ids, keys, args);
+        let reply = shared.connections.read(shared.keys.slot(lane), &call).await?;
+        let mut parts = reply.array()?.into_iter();
+        let unread = next(&mut parts)?.optional()?.map(|id| local_id(&id)).transpose()?;
+        let ids = next(&mut parts)?.bytes()?;
+        let (ids, []) = ids.as_chunks::<{ TokenId::LOCAL_BYTES }>() else {
+            return Err(StoreError::unavailable("an index holds an entry that is not an id"));
+        };
+        let is_read = |id: &LocalId| {
+            below.is_none_or(|below| *id < below) && unread.is_none_or(|unread| *id >= unread)
+        };
+        let mut ids: Vec<LocalId> = ids.iter().copied().filter(is_read).collect();
+        ids.sort_unstable_by_key(|id| Reverse(*id));
+        // A term that was added again may list one id under two heads.
+        ids.dedup();
+        query.ready.extend(ids.into_iter().map(|local| ListedId { lane, local }));
+        Ok(unread)
     }
 }
 

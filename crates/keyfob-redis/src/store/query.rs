@@ -52,30 +52,71 @@ pub(super) trait ReadLane: Listed + Send + Sized {
     /// The maximum number that one call returns.
     const MAX_SHARE: usize;
 
-    /// Reads about as many as the share of a lane: until there is one, or the lane has no more.
+    /// Reads about as many as the share of a lane, below an id or from the newest on. Returns the id to resume below;
+    /// `None`: the lane has no more.
+    fn read_newest(
+        shared: &Shared,
+        term: Term,
+        query: &mut LaneQuery<Self>,
+        below: Option<LocalId>,
+    ) -> impl Future<Output = Result<Option<LocalId>, StoreError>> + Send;
+
+    /// Reads in order of expiry, after a position. Only records are read in this order.
+    fn read_expiring(
+        shared: &Shared,
+        term: Term,
+        query: &mut LaneQuery<Self>,
+        after: Option<(u64, LocalId)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        let _ignored = (shared, term, after);
+        query.is_finished = true;
+        std::future::ready(Ok(()))
+    }
+
+    /// Reads until there is one, or the lane has no more.
     fn read_more(
         shared: &Shared,
         term: Term,
         query: &mut LaneQuery<Self>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async move {
+            while query.ready.is_empty() && !query.is_finished {
+                match query.resume.clone() {
+                    ResumeAt::Below(id) => {
+                        match Self::read_newest(shared, term, query, id).await? {
+                            Some(id) => query.resume = ResumeAt::Below(Some(id)),
+                            None => query.is_finished = true,
+                        }
+                    }
+                    ResumeAt::After(after) => {
+                        Self::read_expiring(shared, term, query, after).await?;
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
 }
 
 impl ReadLane for Loaded {
     const MAX_SHARE: usize = 500;
 
-    async fn read_more(
+    async fn read_newest(
         shared: &Shared,
         term: Term,
         query: &mut LaneQuery<Self>,
+        below: Option<LocalId>,
+    ) -> Result<Option<LocalId>, StoreError> {
+        shared.read_newest(term, query, below).await
+    }
+
+    async fn read_expiring(
+        shared: &Shared,
+        term: Term,
+        query: &mut LaneQuery<Self>,
+        after: Option<(u64, LocalId)>,
     ) -> Result<(), StoreError> {
-        let share = query.share;
-        while query.ready.is_empty() && !query.is_finished {
-            match query.resume.clone() {
-                ResumeAt::Below(id) => shared.read_newest(term, query, id, share).await?,
-                ResumeAt::After(after) => shared.read_expiring(term, query, after, share).await?,
-            }
-        }
-        Ok(())
+        shared.read_expiring(term, query, after).await
     }
 }
 
@@ -134,9 +175,8 @@ impl Shared {
         term: Term,
         query: &mut LaneQuery<Loaded>,
         below: Option<LocalId>,
-        share: usize,
-    ) -> Result<(), StoreError> {
-        let lane = query.lane;
+    ) -> Result<Option<LocalId>, StoreError> {
+        let (lane, share) = (query.lane, query.share);
         let mut keys = Vec::from(query_newest::Keys { lane: self.keys.lane(lane) });
         keys.extend(self.keys.heads(lane, term));
         let args = query_newest::Args {
@@ -152,11 +192,7 @@ impl Shared {
             self.connections.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
         let resume_below = next(&mut parts)?.optional()?;
         query.ready.extend(records(next(&mut parts)?, &self.guard)?);
-        match resume_below {
-            Some(id) => query.resume = ResumeAt::Below(Some(local_id(&id)?)),
-            None => query.is_finished = true,
-        }
-        Ok(())
+        resume_below.map(|id| local_id(&id)).transpose()
     }
 
     async fn read_expiring(
@@ -164,9 +200,8 @@ impl Shared {
         term: Term,
         query: &mut LaneQuery<Loaded>,
         after: Option<(u64, LocalId)>,
-        share: usize,
     ) -> Result<(), StoreError> {
-        let lane = query.lane;
+        let (lane, share) = (query.lane, query.share);
         let (mut resume_at, mut found, mut end) = (Vec::new(), Vec::new(), None);
         loop {
             let (score, id) = match after {
