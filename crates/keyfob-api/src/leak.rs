@@ -76,7 +76,7 @@ pub struct GithubLeak {
     pub source: Option<String>,
 }
 
-/// What GitHub is notified about a text.
+/// What GitHub learns about a text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GithubVerdict {
