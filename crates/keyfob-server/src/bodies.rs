@@ -11,13 +11,13 @@ use keyfob::stats::{CountedClient, StateCounts, Stats};
 use keyfob::store::{Finding, Lane, Severity, StoreReport};
 use keyfob::token::Confirmation;
 use keyfob::{
-    DeviceId, Error, Presentation, RefreshRequest, Refusal, Timestamp, TokenManager, TokenState,
-    Ttl,
+    DeviceId, Error, Leaked, Presentation, RefreshRequest, Refusal, Timestamp, Token, TokenManager,
+    TokenState, Ttl,
 };
 use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
-    ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, RefreshedCase, RefusalBody,
-    SecretText, StatsBody,
+    ClientStats, DoctorBody, FindingBody, LeakOutcome, LimitStatusBody, RefreshBody, RefreshedCase,
+    RefusalBody, SecretText, StatsBody,
 };
 #[cfg(feature = "seal")]
 use keyfob_api::{KeyBody, KeyUse, KeysBody};
@@ -177,4 +177,14 @@ pub const fn refreshed_case(case: RefreshCase) -> RefreshedCase {
 /// Returns the numbers of lanes.
 pub fn lanes(lanes: &[Lane]) -> Vec<u16> {
     lanes.iter().map(|lane| lane.number()).collect()
+}
+
+/// Returns what was done about a text that was found, and its token.
+pub fn leak_outcome(leaked: &Leaked) -> (LeakOutcome, Option<&Token>) {
+    match leaked {
+        Leaked::NotOurs => (LeakOutcome::NotOurs, None),
+        Leaked::Revoked(token) => (LeakOutcome::Revoked, Some(token)),
+        Leaked::AlreadyRevoked(token) => (LeakOutcome::AlreadyRevoked, Some(token)),
+        Leaked::Replaced(token) => (LeakOutcome::Replaced, Some(token)),
+    }
 }

@@ -28,7 +28,7 @@
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
-//! - **[`leaks`]** revokes bearers that were found where they should not be.
+//! - **[`leaks`]** takes what GitHub's secret scanning found.
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
 //! - **[`limit_trial`]** and **[`recovery`]** do what `/v1` and the command line do alike.
 //! - **`operations`** has health, readiness and metrics; `readiness` keeps what the store said.

@@ -12,6 +12,8 @@ use crate::realm::{InvalidRealm, realm_value};
 
 /// When to try again if a store cannot be reached.
 const RETRY_UNAVAILABLE: Ttl = Ttl::from_secs(1);
+/// The header that has the nonce for the next proof (RFC 9449 section 8).
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// The algorithms of a signature that a proof may have.
 const PROOF_ALGORITHMS: &str = "ES256 EdDSA Ed25519 ES384 PS256 RS256";
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -123,7 +125,7 @@ impl ErrorResponse {
     }
 
     fn about_proof(proof: ProofDemand, detail: &'static str, nonce: Option<HeaderValue>) -> Self {
-        let nonce = nonce.map(|nonce| (HeaderName::from_static("dpop-nonce"), nonce));
+        let nonce = nonce.map(|nonce| (DPOP_NONCE, nonce));
         let fields = nonce.map(|field| Box::new(HeaderMap::from_iter([field])));
         Self { detail, proof, fields, ..Self::new(ErrorClass::InvalidToken) }
     }

@@ -13,7 +13,6 @@ use keyfob_api::{
     SecretText, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_server::bodies;
-use keyfob_server::leaks::outcome_of;
 
 use super::values::{Listed, Page, PageRequest, RevokeNote, Revoked, not_a_step};
 use crate::failure::Failure;
@@ -115,7 +114,7 @@ impl StoreBackend {
         let mut answers = Vec::with_capacity(texts.len());
         for text in texts {
             let leaked = self.manager.revoke_leaked(text.expose(), request.clone()).await?;
-            let (outcome, token) = outcome_of(&leaked);
+            let (outcome, token) = bodies::leak_outcome(&leaked);
             answers.push(LeakBody { outcome, token: token.map(|token| self.body(token)) });
         }
         Ok(answers)

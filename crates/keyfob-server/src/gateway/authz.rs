@@ -33,7 +33,8 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let query = call.parts.uri.query().unwrap_or_default();
     let demands = Demands::of_query(query, &settings.chains);
     let peer = call.parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let request = ClientRequest::of_headers(&call.parts.headers, peer, settings);
+    let (headers, proxies) = (&call.parts.headers, &settings.trusted_proxies);
+    let request = ClientRequest::of_headers(headers, peer, call.certificate.as_ref(), proxies);
     let verdict = decide(&call.shared, &request, demands).await;
     Ok(render(verdict))
 }

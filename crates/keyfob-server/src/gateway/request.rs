@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use http::HeaderMap;
 use keyfob::token::Confirmation;
+use keyfob_tower::TrustedProxies;
 use keyfob_tower::dpop::{PROOF, TargetUri};
-
-use crate::settings::Settings;
 
 /// The request of the client, as a gateway describes it.
 #[derive(Debug)]
@@ -35,19 +34,21 @@ pub(crate) struct Target {
 const URI_HEADERS: [&str; 2] = ["x-forwarded-uri", "x-original-uri"];
 
 impl<'a> ClientRequest<'a> {
-    /// Reads the request that a gateway forwards as headers.
+    /// Reads the request that a gateway forwards as headers. `certificate` is what was proven on the request of the
+    /// gateway.
     pub(crate) fn of_headers(
         headers: &'a HeaderMap,
         peer: Option<IpAddr>,
-        settings: &Settings,
+        certificate: Option<&Confirmation>,
+        proxies: &TrustedProxies,
     ) -> Self {
-        let proxies = &settings.trusted_proxies;
         let uri = URI_HEADERS.into_iter().find_map(|name| headers.get(name));
         let uri = uri.and_then(|value| value.to_str().ok()).unwrap_or_default();
         // The peer is the gateway. Its own address stands for no client.
         let address = peer.and_then(|peer| proxies.forwarded_address(peer, headers));
-        let certificate =
-            proxies.client_certificate(peer, None, settings.certificates.header, headers);
+        // What the gateway itself has shown on its connection is not the client's.
+        let is_trusted = peer.is_some_and(|peer| proxies.is_trusted(peer));
+        let certificate = certificate.filter(|_| is_trusted).cloned();
         Self { headers, query: query_of(uri), address, certificate, target: target(headers) }
     }
 }

@@ -8,13 +8,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::StatusCode;
 use keyfob::values::Reason;
 use keyfob::{Leaked, RevokeRequest};
-use keyfob_api::{GithubLabel, GithubLeak, GithubVerdict, MAX_ITEMS};
+use keyfob_api::{GithubLabel, GithubLeak, GithubVerdict};
 use sha2::{Digest as _, Sha256};
 
 use crate::call::Call;
 use crate::parameter::Parameter;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
+use crate::v1::input::check_items;
 
 const KEY: &str = "Github-Public-Key-Identifier";
 const SIGNATURE: &str = "Github-Public-Key-Signature";
@@ -46,10 +47,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     }
     let found: Vec<GithubLeak> = keyfob_api::json::parse(&call.body)
         .map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))?;
-    if found.len() > MAX_ITEMS {
-        let detail = format!("there are too many texts: at most {MAX_ITEMS}");
-        return Err(Failure::bad("too_many_items", detail));
-    }
+    check_items("texts", found.len())?;
     let call = &call;
     let verdicts = stream::iter(found).map(|leak| verdict(call, leak));
     let verdicts: Vec<_> = verdicts.buffered(MAX_CONCURRENT).try_collect().await?;

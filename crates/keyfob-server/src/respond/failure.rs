@@ -85,6 +85,16 @@ impl Failure {
         }
     }
 
+    /// Returns the failure of a request that cannot be decided now. The sentence is sent.
+    pub(crate) fn undecided(detail: &'static str) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self {
+            public_detail: detail,
+            retry_after: ErrorResponse::new(ErrorClass::Unavailable).retry_after(),
+            ..Self::new(status, "temporarily_unavailable", detail)
+        }
+    }
+
     /// Returns the failure of the service itself.
     pub(crate) fn internal(code: &'static str) -> Self {
         let failure =

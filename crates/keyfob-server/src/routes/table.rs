@@ -217,7 +217,7 @@ fn api_routes() -> Vec<Route> {
             .query(&[])
             .takes_json::<IntrospectBody>(MAX_BATCH_BYTES, r#"{"tokens":["PASTE_THE_BEARER"]}"#)
             .answers::<Vec<IntrospectionSchema>>(200, "An answer for each token, in order."),
-        post("/v1/leaks", "revokeLeaks", |call| Box::pin(leaks::plain::handle(call)))
+        post("/v1/leaks", "revokeLeaks", |call| Box::pin(v1::leaks::handle(call)))
             .about(Tag::Revocation, "Revoke bearers that a scanner found")
             .scope(Revoke)
             .query(&[])

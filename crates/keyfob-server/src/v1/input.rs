@@ -2,13 +2,24 @@
 
 use keyfob::filter::{FilterBindings, FilterError};
 use keyfob::{Error, Filter, InvalidValue, Timestamp, TokenId};
-use keyfob_api::{OneOrMany, json};
+use keyfob_api::{MAX_ITEMS, OneOrMany, json};
 use serde::de::DeserializeOwned;
 
 use super::parameters::{BIND, FILTER, TOKEN_ID};
 use crate::call::Call;
 use crate::query::Query;
 use crate::respond::failure::Failure;
+
+/// Checks that a request names no more than an array of bodies may have.
+pub(crate) fn check_items(what: &str, items: usize) -> Result<(), Failure> {
+    match items {
+        0..=MAX_ITEMS => Ok(()),
+        _ => {
+            let detail = format!("there are too many {what}: at most {MAX_ITEMS}");
+            Err(Failure::bad("too_many_items", detail))
+        }
+    }
+}
 
 /// Reads the body, which is an object.
 pub(super) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {

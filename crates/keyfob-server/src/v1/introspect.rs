@@ -2,12 +2,11 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::StatusCode;
-use keyfob_api::{IntrospectBody, MAX_ITEMS, SecretText};
+use keyfob_api::{IntrospectBody, SecretText};
 
-use super::input::body;
+use super::input::{body, check_items};
 use crate::call::Call;
 use crate::oauth::introspect::introspect;
-use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
 /// How many tokens of one request are looked up at the same time.
@@ -16,10 +15,7 @@ const MAX_CONCURRENT: usize = 64;
 /// Answers `POST /v1/introspect`, in the order of the request.
 pub(crate) async fn handle(call: Call) -> Answer {
     let IntrospectBody { tokens } = body(&call)?;
-    if tokens.len() > MAX_ITEMS {
-        let detail = format!("there are too many tokens: at most {MAX_ITEMS}");
-        return Err(Failure::bad("too_many_items", detail));
-    }
+    check_items("tokens", tokens.len())?;
     let call = &call;
     let answers = stream::iter(tokens)
         .map(|token: SecretText| async move { introspect(call, token.expose()).await });

@@ -13,6 +13,7 @@
 //! | `validate` | verdicts on bearer tokens, with limits |
 //! | `explain` | all that is wrong with a token |
 //! | `introspect` | introspection of many tokens |
+//! | `leaks` | revoking bearers that a scanner found |
 //! | `revoke` | revoking by everything that names tokens |
 //! | `events` | events by page, or as a stream |
 //! | `limits` | rate limits: those of the server, and one that a request names |
@@ -30,6 +31,7 @@ pub(crate) mod input;
 pub(crate) mod introspect;
 pub(crate) mod issue;
 pub(crate) mod keys;
+pub(crate) mod leaks;
 pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod operations;

@@ -5,11 +5,10 @@
 //! client that it was issued to.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::StatusCode;
 use keyfob::limit::{LimitVerdict, request_of};
 use keyfob::validation::KeyBinding;
 use keyfob::values::LimitName;
-use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token, Ttl};
+use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token};
 use keyfob_api::{DpopBody, OneOf, OneOrMany, SecretBody, ValidateAnswer, ValidateBody};
 use keyfob_tower::dpop::{Dpop, NoProof, Proof, ProofRequest, TargetUri};
 use serde::Serialize;
@@ -90,7 +89,10 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     if let (Some(presented), Some(proof)) = (&presented_proof, &proof) {
         match presented.dpop.use_up(proof).await {
             Ok(()) => {}
-            Err(NoProof::Undecided) => return Err(undecided(&NoProof::Undecided)),
+            Err(NoProof::Undecided) => {
+                let detail = "it cannot be decided now whether the proof was used before";
+                return Err(Failure::undecided(detail));
+            }
             Err(no_proof) => return Ok(Verdict::Unproven(no_proof)),
         }
     }
@@ -125,12 +127,6 @@ impl<'a> PresentedProof<'a> {
         let request = ProofRequest { method, uri: &self.uri, access_token: Some(bearer) };
         self.dpop.check(proof, &request)
     }
-}
-
-fn undecided(no_proof: &NoProof) -> Failure {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let failure = Failure::new(status, "temporarily_unavailable", no_proof.to_string());
-    Failure { retry_after: Some(Ttl::from_secs(1)), ..failure }
 }
 
 /// Returns the demands as far as they concern tokens that the caller may see; `None` if none does. So a

@@ -33,7 +33,7 @@ pub use no_proof::NoProof;
 /// The header that has a proof.
 pub const PROOF: HeaderName = HeaderName::from_static("dpop");
 /// The header that has the nonce for the next proof (RFC 9449 section 8).
-pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+pub const NONCE: HeaderName = crate::error_response::DPOP_NONCE;
 
 /// Checks proofs of possession (DPoP, RFC 9449). Clones share what they remember.
 ///
@@ -58,7 +58,6 @@ pub struct Dpop {
 #[derive(Clone, Debug)]
 struct Shared {
     manager: TokenManager,
-    policy: ProofPolicy,
     nonces: Nonces,
     needs_nonce: bool,
     used: UsedProofs,
@@ -79,13 +78,11 @@ impl Dpop {
     /// # Errors
     /// If the times of the policy are too long to count with.
     pub fn new(manager: &TokenManager, used: impl IntoLimitStore) -> Result<Self, InvalidValue> {
-        let policy = ProofPolicy::default();
         let shared = Shared {
             manager: manager.clone(),
-            policy,
             nonces: Nonces::new(&manager.key_for("dpop nonce")),
             needs_nonce: false,
-            used: UsedProofs::new(used.into_limit_store(), policy)?,
+            used: UsedProofs::new(used.into_limit_store(), ProofPolicy::default())?,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -96,7 +93,7 @@ impl Dpop {
     /// As [`Dpop::new`].
     pub fn policy(self, policy: ProofPolicy) -> Result<Self, InvalidValue> {
         let used = self.shared.used.with(policy)?;
-        let shared = Shared { policy, used, ..Shared::clone(&self.shared) };
+        let shared = Shared { used, ..Shared::clone(&self.shared) };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -142,7 +139,7 @@ impl Dpop {
 
     fn checked(&self, proof: &str, request: &ProofRequest<'_>) -> Result<Proof, NoProof> {
         let now = self.shared.manager.now();
-        let proof = verify(proof, request, &self.shared.policy, now)?;
+        let proof = verify(proof, request, self.shared.used.policy(), now)?;
         let is_fresh = |nonce: &String| self.shared.nonces.accept(nonce, now);
         if self.shared.needs_nonce && !proof.nonce.as_ref().is_some_and(is_fresh) {
             return Err(NoProof::Nonce);

@@ -34,6 +34,11 @@ impl UsedProofs {
         Self::new(Arc::clone(&self.store), policy)
     }
 
+    /// Returns how old a proof may be.
+    pub(super) fn policy(&self) -> &ProofPolicy {
+        &self.policy
+    }
+
     /// Adds a proof.
     ///
     /// # Errors

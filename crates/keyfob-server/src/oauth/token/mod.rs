@@ -24,10 +24,9 @@ use crate::respond::json::Answer;
 
 /// Answers a request for tokens.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let nonce = call.shared.dpop.as_ref().and_then(Dpop::nonce);
-    let nonce = nonce.filter(|_| call.parts.headers.contains_key(PROOF));
     let mut answer = grant(&call).await?;
-    if let Some(nonce) = nonce {
+    let has_proof = call.parts.headers.contains_key(PROOF);
+    if let Some(nonce) = call.shared.dpop.as_ref().filter(|_| has_proof).and_then(Dpop::nonce) {
         // The next request needs no refusal first (RFC 9449 section 8.2).
         answer.headers_mut().insert(NONCE, nonce);
     }

@@ -1,6 +1,5 @@
 //! The key that a client proves at the token endpoint: by DPoP (RFC 9449 section 5), or by its certificate (RFC 8705).
 
-use http::StatusCode;
 use keyfob::token::Confirmation;
 use keyfob_tower::dpop::{Dpop, InvalidUri, NoProof, PROOF, ProofRequest, TargetUri};
 
@@ -46,13 +45,9 @@ pub(super) async fn proven_key(call: &Call) -> Result<Option<Proven>, Failure> {
 
 fn failure(dpop: &Dpop, no_proof: &NoProof) -> Failure {
     let response = dpop.refuse(no_proof);
-    let oauth = match no_proof {
-        NoProof::Undecided => {
-            let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-            let failure = Failure::new(unavailable, "temporarily_unavailable", response.detail());
-            return Failure { retry_after: response.retry_after(), ..failure };
-        }
-        _ => response.code(),
-    };
+    if *no_proof == NoProof::Undecided {
+        return Failure::undecided(response.detail());
+    }
+    let oauth = response.code();
     Failure { dpop_nonce: dpop.nonce().map(Box::new), ..Failure::oauth(oauth, response.detail()) }
 }

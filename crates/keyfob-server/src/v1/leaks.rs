@@ -3,8 +3,10 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use keyfob::token::TokenView;
 use keyfob::{Leaked, RevokeRequest, Token};
-use keyfob_api::{LeakBody, LeakOutcome, LeaksBody, MAX_ITEMS, SecretText};
+use keyfob_api::{LeakBody, LeaksBody, SecretText};
 
+use super::input::{body, check_items};
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -14,13 +16,8 @@ const MAX_CONCURRENT: usize = 16;
 
 /// Answers `POST /v1/leaks`, in the order of the request.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let body = keyfob_api::json::parse_object(&call.body);
-    let LeaksBody { tokens, reason } =
-        body.map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))?;
-    if tokens.len() > MAX_ITEMS {
-        let detail = format!("there are too many texts: at most {MAX_ITEMS}");
-        return Err(Failure::bad("too_many_items", detail));
-    }
+    let LeaksBody { tokens, reason } = body(&call)?;
+    check_items("texts", tokens.len())?;
     let request = reason.map_or_else(|| RevokeRequest::reason("leaked"), RevokeRequest::from);
     let request = request.by(call.caller()?.actor()?);
     let (call, request) = (&call, &request);
@@ -34,19 +31,9 @@ pub(crate) async fn handle(call: Call) -> Answer {
 }
 
 fn answer<'a>(call: &Call, leaked: &'a Leaked) -> LeakBody<TokenView<'a>> {
-    let (outcome, token) = outcome_of(leaked);
+    let (outcome, token) = bodies::leak_outcome(leaked);
     // A caller with audiences revokes what was leaked, and learns whose it is only where it may look.
     let may_see = |token: &&Token| call.caller().is_ok_and(|caller| caller.may_see(token));
     let token = token.filter(may_see).map(|token| token.view(call.manager().now()));
     LeakBody { outcome, token }
-}
-
-/// Returns what was done, and the token.
-pub fn outcome_of(leaked: &Leaked) -> (LeakOutcome, Option<&Token>) {
-    match leaked {
-        Leaked::NotOurs => (LeakOutcome::NotOurs, None),
-        Leaked::Revoked(token) => (LeakOutcome::Revoked, Some(token)),
-        Leaked::AlreadyRevoked(token) => (LeakOutcome::AlreadyRevoked, Some(token)),
-        Leaked::Replaced(token) => (LeakOutcome::Replaced, Some(token)),
-    }
 }
