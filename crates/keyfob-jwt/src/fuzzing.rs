@@ -8,7 +8,11 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use keyfob_core::time::Timestamp;
 use serde_json::Value;
 
+use crate::access_token::{self, AccessToken};
 use crate::dpop::{Proof, ProofKey, ProofPolicy, ProofRequest, TargetUri, verify};
+use crate::key_set::{KeySet, MAX_KEYS};
+use crate::signing::{SigningAlgorithm, SigningKey};
+use crate::status_list::{MAX_TOKENS, StatusList};
 
 /// The request that the proofs are for.
 const METHOD: &str = "GET";
@@ -94,5 +98,75 @@ pub fn target_uri(bytes: &[u8]) -> bool {
     assert_eq!(authority, authority.to_ascii_lowercase(), "{uri:?}");
     assert!(!path.contains(['?', '#']), "{uri:?}");
     assert!(!path.split('/').any(|segment| [".", ".."].contains(&segment)), "{uri:?}");
+    true
+}
+
+/// The key that signs the access tokens.
+static ISSUER: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::derive(&[1; 32], SigningAlgorithm::EdDsa).expect("a key"));
+
+fn issuer_keys() -> KeySet {
+    KeySet::new([ISSUER.public().clone()])
+}
+
+/// Returns an access token that is accepted.
+pub fn sample_access_token() -> String {
+    ISSUER.sign_any(
+        format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{}"}}"#, ISSUER.kid()).as_bytes(),
+        br#"{"iss":"i","sub":"s","aud":["a","b"],"exp":2,"iat":1,"jti":"j","client_id":"c"}"#,
+    )
+}
+
+/// Text that is accepted as an access token is the one that the issuer has signed: nobody else has its key.
+pub fn access_token(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    if access_token::open(&text, &issuer_keys()).is_err() {
+        return false;
+    }
+    assert_eq!(*text, sample_access_token(), "a token was changed and is accepted");
+    true
+}
+
+/// A line is the header of an access token, the rest its claims. Both are signed, with `K` in the place of the name of the
+/// key. What is accepted says all that it has to, read in another way, and is the same when it is signed again.
+pub fn signed_access_token(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((header, claims)) = text.split_once('\n') else { return false };
+    let header = header.replace(r#""K""#, &format!("\"{}\"", ISSUER.kid()));
+    let text = ISSUER.sign_any(header.as_bytes(), claims.as_bytes());
+    let keys = issuer_keys();
+    let Ok((token, _)) = access_token::open(&text, &keys) else { return false };
+    let header: Value = serde_json::from_str(&header).expect("a header");
+    let claims: Value = serde_json::from_str(claims).expect("claims");
+    let typ = header["typ"].as_str().expect("a type").to_ascii_lowercase();
+    assert!(["at+jwt", "application/at+jwt"].contains(&&*typ), "{typ}");
+    assert!(["EdDSA", "Ed25519"].contains(&header["alg"].as_str().unwrap_or_default()));
+    assert!(header.get("crit").is_none_or(Value::is_null), "critical extensions: {header}");
+    assert_eq!(token.exp, claims["exp"].as_u64().expect("a time"));
+    assert_eq!(token.jti, claims["jti"].as_str().expect("an id"));
+    let again = token.sign(&ISSUER).expect("a signature");
+    let (again, _): (AccessToken, _) = access_token::open(&again, &keys).expect("a token");
+    assert_eq!(again, token);
+    true
+}
+
+/// Bits that are read are the same when they are written again, and are no more than are allowed.
+pub fn status_list(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(list) = StatusList::from_text(&text) else { return false };
+    assert!(list.capacity() <= MAX_TOKENS);
+    assert_eq!(list.is_revoked(list.capacity()), None);
+    assert_eq!(StatusList::from_text(&list.to_text()), Ok(list));
+    true
+}
+
+/// A JWK set that is read is the same when it is written again, and no key of it has a secret.
+pub fn key_set(bytes: &[u8]) -> bool {
+    let Ok(set) = KeySet::parse(bytes) else { return false };
+    assert!(set.keys().len() <= MAX_KEYS);
+    let json = serde_json::to_vec(&set).expect("JSON");
+    assert_eq!(KeySet::parse(&json), Ok(set));
+    let json = String::from_utf8_lossy(&json);
+    assert!(!json.contains(r#""d":"#) && !json.contains(r#""k":"#), "{json}");
     true
 }

@@ -6,7 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
-/// The maximum length of a signed JWT in bytes. A proof with an RSA key of 4,096 bits has 1,800.
+/// The maximum length of a proof or an access token in bytes. A proof with an RSA key of 4,096 bits has 1,800.
 pub const MAX_BYTES: usize = 8 * 1024;
 
 /// A signed JWT whose signature was not verified yet.
@@ -23,7 +23,7 @@ pub struct Unverified<'a> {
 /// The error for text that is not a signed JWT, or whose members are not as they have to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Malformed {
-    /// The text has more than [`MAX_BYTES`] bytes.
+    /// The text has more bytes than are allowed.
     #[error("the JWT is too long")]
     TooLong,
     /// The text does not consist of three parts in base64url without padding.
@@ -43,7 +43,15 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// If the text is too long, or does not consist of three parts in base64url.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        if text.len() > MAX_BYTES {
+        Self::parse_within(text, MAX_BYTES)
+    }
+
+    /// Takes the compact form apart, if it has no more than this number of bytes.
+    ///
+    /// # Errors
+    /// As [`Unverified::parse`].
+    pub fn parse_within(text: &'a str, max_bytes: usize) -> Result<Self, Malformed> {
+        if text.len() > max_bytes {
             return Err(Malformed::TooLong);
         }
         let (signed, signature) = text.rsplit_once('.').ok_or(Malformed::Parts)?;

@@ -31,6 +31,17 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Returns the name that is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+            Self::Ps256 => "PS256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
     /// All names of algorithms that are accepted, the best first.
     pub const NAMES: [&'static str; 6] = ["ES256", "EdDSA", "Ed25519", "ES384", "PS256", "RS256"];
 }
@@ -88,7 +99,7 @@ pub(crate) struct Jwk {
     y: Option<String>,
     n: Option<String>,
     e: Option<String>,
-    alg: Option<String>,
+    pub(crate) alg: Option<String>,
     r#use: Option<String>,
     // A private or a symmetric key (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
     d: Option<IgnoredAny>,
@@ -182,6 +193,37 @@ impl PublicKey {
         let Parts::P256 { x, y } = &self.0 else { return Err(BadSignature) };
         let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point(x, y));
         key.verify(signed, signature).map_err(|_| BadSignature)
+    }
+
+    /// Returns the key on P-256 whose point is written without compression (SEC 1 section 2.3.3).
+    pub(crate) fn p256_of_point(point: &[u8]) -> Option<Self> {
+        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
+        Some(Self(Parts::P256 { x: x.try_into().ok()?, y: y.try_into().ok()? }))
+    }
+
+    /// Returns the key for Ed25519 with these bytes.
+    pub(crate) fn ed25519_of_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Parts::Ed25519 { x: bytes.try_into().ok()? }))
+    }
+
+    /// Returns the members of a JWK that are the key itself, by name.
+    pub(crate) fn jwk_members(&self) -> Vec<(&'static str, String)> {
+        let text = Base64UrlUnpadded::encode_string;
+        let named = |name: &str| name.to_owned();
+        match &self.0 {
+            Parts::P256 { x, y } => {
+                vec![("kty", named("EC")), ("crv", named("P-256")), ("x", text(x)), ("y", text(y))]
+            }
+            Parts::P384 { x, y } => {
+                vec![("kty", named("EC")), ("crv", named("P-384")), ("x", text(x)), ("y", text(y))]
+            }
+            Parts::Ed25519 { x } => {
+                vec![("kty", named("OKP")), ("crv", named("Ed25519")), ("x", text(x))]
+            }
+            Parts::Rsa { n, e } => {
+                vec![("kty", named("RSA")), ("n", text(n)), ("e", text(e))]
+            }
+        }
     }
 
     fn fits(&self, algorithm: Algorithm) -> bool {

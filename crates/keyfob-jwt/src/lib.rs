@@ -1,14 +1,18 @@
-//! Signed JWTs that keyfob reads.
+//! Signed JWTs that keyfob reads and writes.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`jws`] | a signed JWT taken apart (RFC 7515) |
 //! | [`key`] | public keys as JWKs, their thumbprints and signatures (RFC 7517, RFC 7638) |
+//! | [`key_set`] | the public keys of an issuer, and whether one of them signed a JWT |
+//! | [`signing`] | private keys, derived from a seed |
 //! | [`dpop`] | proofs of possession (RFC 9449) |
+//! | [`access_token`] | access tokens (RFC 9068) |
+//! | [`status_list`] | which tokens are revoked, as one signed bitmap (Token Status List) |
 //! | `fuzzing` | the properties of the parsers for any input |
 //!
 //! Everything here is a function of values: the time is an argument, and nothing is remembered. The caller
-//! remembers which proofs were used.
+//! remembers which proofs were used, and fetches keys and lists.
 //!
 //! # What is accepted
 //! The algorithm is chosen from a [fixed list](key::Algorithm), all of which are asymmetric, and has to fit the
@@ -28,8 +32,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod access_token;
 pub mod dpop;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod jws;
 pub mod key;
+pub mod key_set;
+pub mod signing;
+pub mod status_list;

@@ -1,4 +1,4 @@
-//! A short run of the fuzz targets of proofs.
+//! A short run of the fuzz targets.
 
 use keyfob_jwt::fuzzing;
 
@@ -41,4 +41,47 @@ fn an_address_that_is_written_again_is_the_same() {
         "http://127.0.0.1:65535/...",
     ];
     run(3, &samples(&texts), fuzzing::target_uri);
+}
+
+#[test]
+fn an_access_token_that_was_changed_is_refused() {
+    run(4, &samples(&[&fuzzing::sample_access_token()]), fuzzing::access_token);
+}
+
+#[test]
+fn a_signed_access_token_says_all_that_it_has_to() {
+    let header = r#"{"typ":"at+jwt","alg":"EdDSA","kid":"K"}"#;
+    let other_header =
+        r#"{"kid":"K","typ":"application/AT+JWT","alg":"Ed25519","jku":"https://a"}"#;
+    let claims = r#"{"iss":"i","sub":"s","aud":"a","exp":2,"iat":1,"jti":"j","client_id":"c"}"#;
+    let other_claims = r#"{"jti":"j","client_id":"c","iss":"i","sub":"s","aud":["a","b"],"exp":20,"iat":1,
+        "nbf":2,"scope":"read write","auth_time":1,"acr":"silver","amr":["pwd"],"cnf":{"jkt":"a"},
+        "act":{"sub":"b"},"status":{"status_list":{"idx":1,"uri":"u"}},"plan":{"a":[1,null]}}"#;
+    let texts = [format!("{header}\n{claims}"), format!("{other_header}\n{other_claims}")];
+    run(5, &texts.map(String::into_bytes), fuzzing::signed_access_token);
+}
+
+#[test]
+fn bits_of_a_list_that_are_read_are_written_again() {
+    run(
+        6,
+        &samples(&[
+            "eNrbuRgAAhcBXQ",
+            "eNpjYGBgAAAABAAB",
+            "eNrt3AENwCAMAEGogklACtKQPg9LugC9k_ACvreiogEAAKkeCQAAAAAAAAAAAAAAAAAAAIBylgQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAXG9IAAAAAAAAAPwsJAAAAAAAAAAAAAAAvhsSAAAAAAAAAAAA7KpLAAAAAAAAAAAAAAAAAAAAAJsLCQAAAAAAAAAAADjelAAAAAAAAAAAKjDMAQAAAACAZC8L2AEb",
+        ]),
+        fuzzing::status_list,
+    );
+}
+
+#[test]
+fn a_key_set_that_is_read_is_written_again() {
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let texts = [
+        r#"{"keys":[]}"#.to_owned(),
+        format!(
+            r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}","alg":"EdDSA","kid":"a"}},{{"kty":"oct"}}]}}"#
+        ),
+    ];
+    run(7, &texts.map(String::into_bytes), fuzzing::key_set);
 }
