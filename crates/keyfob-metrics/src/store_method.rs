@@ -42,13 +42,19 @@ pub enum StoreMethod {
     Entries,
     /// `Store::latest`
     Latest,
+    /// `Store::read_document`
+    ReadDocument,
+    /// `Store::write_document`
+    WriteDocument,
+    /// `Store::list_documents`
+    ListDocuments,
     /// `Store::report`
     Report,
 }
 
 impl StoreMethod {
     /// Every method.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Insert,
         Self::Load,
         Self::Replace,
@@ -68,6 +74,9 @@ impl StoreMethod {
         Self::Observe,
         Self::Entries,
         Self::Latest,
+        Self::ReadDocument,
+        Self::WriteDocument,
+        Self::ListDocuments,
         Self::Report,
     ];
 
@@ -93,6 +102,9 @@ impl StoreMethod {
             Self::Observe => "observe",
             Self::Entries => "entries",
             Self::Latest => "latest",
+            Self::ReadDocument => "read_document",
+            Self::WriteDocument => "write_document",
+            Self::ListDocuments => "list_documents",
             Self::Report => "report",
         }
     }

@@ -9,7 +9,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use crate::error::TxError;
 use crate::row::{EpochRow, LaneRow, Record, SavedAnswer};
 use crate::tables::{self, ByteTable, FORGET_BYTES, IndexKey, ReadKeyTable};
-use crate::{event_log, reader};
+use crate::{documents, event_log, reader};
 
 /// The result of [`RedbStore::check`](crate::RedbStore::check).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -84,6 +84,11 @@ pub(crate) fn check(
             found.problem(damaged.of("an operation"));
         }
     }
+    documents::check(transaction, |error| {
+        if let TxError::Refused(error) = error {
+            found.problem(error);
+        }
+    })?;
     match reader::tallies(transaction) {
         Err(TxError::Refused(error)) => found.problem(error),
         read => drop(read?),

@@ -39,6 +39,7 @@
 mod batch;
 mod commit;
 mod disk;
+mod documents;
 mod engine;
 mod error;
 mod event_log;

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::reader::{self, Snapshot};
 use crate::shared::Shared;
 use crate::writer::Writer;
-use crate::{event_log, format, open, report, tables};
+use crate::{documents, event_log, format, open, report, tables};
 
 /// A store in one file on disk. See the [crate documentation](crate).
 #[derive(Debug)]
@@ -304,6 +304,30 @@ impl Resealing for RedbStore {
         self.writer
             .write(None, Room::Free, [], move |batch| batch.raise_min_key_version(floor))
             .await
+    }
+}
+
+#[async_trait]
+impl Documents for RedbStore {
+    async fn read_document(&self, name: &DocumentName) -> Result<Option<Document>, StoreError> {
+        self.shared.read(|transaction| documents::read(transaction, name))
+    }
+
+    async fn write_document(
+        &self,
+        operation: Operation,
+        write: WriteDocument,
+    ) -> Result<DocumentWritten, StoreError> {
+        self.writer
+            .write(Some(operation.id), Room::Free, [], move |batch| {
+                batch.write_document(operation, write)
+            })
+            .await
+    }
+
+    async fn list_documents(&self, list: &ListDocuments) -> Result<Vec<Document>, StoreError> {
+        let list = list.clone();
+        self.read_blocking(move |transaction| documents::list(transaction, &list)).await
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `trimmed` | log ‖ lane | the position of the last dropped entry |
 //! | `answers` | deadline ‖ operation | the answer that the operation got |
 //! | `counts` | end of the time bucket ‖ lane ‖ bucket ‖ kind ‖ client | how many tokens there are |
+//! | `documents` | name | version ‖ key version ‖ body |
 //!
 //! The two rows of a record under a term are in one table: under a term with few records they share a
 //! page. Keys of `answers` start with the deadline, so that rows are appended at one end and dropped
@@ -62,6 +63,8 @@ pub(crate) const TRIMMED: ByteTable = TableDefinition::new("trimmed");
 pub(crate) const ANSWERS: ByteTable = TableDefinition::new("answers");
 /// A file from a version without counts gets this table with its first write.
 pub(crate) const COUNTS: ByteTable = TableDefinition::new("counts");
+/// A file gets this table with its first document.
+pub(crate) const DOCUMENTS: ByteTable = TableDefinition::new("documents");
 
 /// The tables that every file has, except `index` and `forget`.
 pub(crate) const BYTE_TABLES: [ByteTable; 9] =

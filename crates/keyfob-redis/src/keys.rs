@@ -18,6 +18,8 @@
 //! <ns>:p{tag}                        a key to write before waiting for replicas
 //! <ns>:x{tag}<change>                a signal: deleted in the step that sets it
 //! <ns>:x{tag}                        the mark of a lane, in a cluster
+//! <ns>:d{tag}<namespace>             documents of the service, in the first lane
+//! <ns>:d{tag}<namespace>n            their names
 //! ```
 //! The letter of the kind of key comes first, so that one prefix names these keys in all lanes (for access
 //! lists). Then comes the tag that decides the slot. An id is the ten bytes that are unique in a lane. A
@@ -170,6 +172,16 @@ impl Keys {
 
     pub(crate) fn answer(&self, lane: Lane, operation: OperationId) -> Vec<u8> {
         self.key('a', lane, operation.as_bytes())
+    }
+
+    /// The documents of the service. The tag of the namespace tells them from those of a former one.
+    pub(crate) fn documents(&self, lane: Lane, namespace: &[u8]) -> Vec<u8> {
+        self.key('d', lane, namespace)
+    }
+
+    /// The names of the documents, in order.
+    pub(crate) fn document_names(&self, lane: Lane, namespace: &[u8]) -> Vec<u8> {
+        [self.documents(lane, namespace).as_slice(), b"n"].concat()
     }
 
     /// The head of a term's index in a lane, without a lifetime class.

@@ -6,7 +6,8 @@ use super::record_binding::BoundFields;
 use keyfob_core::envelope::{FORMAT, RECORD_FORMAT};
 use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::namespace::Namespace;
-use keyfob_store::{EpochScope, MarkScope};
+use keyfob_store::{DocumentName, EpochScope, MarkScope};
+use sha2::{Digest, Sha256};
 
 /// The kind and the identity of sealed bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,8 @@ pub enum AssociatedData {
     Note(Lane),
     /// The note of a revocation over all lanes.
     NoteEverywhere,
+    /// A document of the service: the digest of its name.
+    Document([u8; 16]),
 }
 
 /// What the bytes are about, as it goes into the seal.
@@ -73,6 +76,12 @@ impl AssociatedData {
         }
     }
 
+    /// Returns the identity of a document of this name.
+    pub fn document(name: &DocumentName) -> Self {
+        let digest = Sha256::digest(name.as_str().as_bytes());
+        Self::Document(digest.first_chunk().copied().unwrap_or_default())
+    }
+
     /// Returns the context of a record that is bound to its clear fields.
     pub(super) fn bound(id: TokenId, mark: Mark, fields: BoundFields) -> Context {
         Context { format: RECORD_FORMAT, fields, ..Self::Record(id).within(mark) }
@@ -93,6 +102,7 @@ impl AssociatedData {
             Self::Observation(lane) => put(b'o', &lane.number().to_be_bytes()),
             Self::Note(lane) => put(b'n', &lane.number().to_be_bytes()),
             Self::NoteEverywhere => put(b'N', &[]),
+            Self::Document(name) => put(b'd', &name),
         }
         Context { format: FORMAT, identity, fields: BoundFields::none() }
     }

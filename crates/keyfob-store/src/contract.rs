@@ -7,6 +7,7 @@
 //! | [`EventLog`] | events and observations, read by cursor | yes |
 //! | [`Counting`] | how many tokens there are, without a read of all records | has a default |
 //! | [`Resealing`] | records under another key, and the lowest key in use | has a default |
+//! | [`Documents`] | small named documents of the service itself | has a default |
 //! | [`Invalidations`] | notifications of changes, on which caches rest | has a default |
 //! | [`Maintenance`] | a health report, and closing | `report` |
 //!
@@ -24,20 +25,28 @@ use async_trait::async_trait;
 use keyfob_metrics::Metrics;
 
 use crate::{
-    Advance, Advanced, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
-    InvalidationListener, KeyVersion, Lane, LastUse, Loaded, Namespace, Operation, Query,
-    RecordHead, RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Rollback, Stamp,
-    StoreError, StoreReport, Tallies, Term, Timestamp, TokenId,
+    Advance, Advanced, Consume, Consumed, Cursor, Document, DocumentName, DocumentWritten,
+    EntryPage, Feed, Insert, Inserted, InvalidationListener, KeyVersion, Lane, LastUse,
+    ListDocuments, Loaded, Namespace, Operation, Query, RecordHead, RecordPage, Replace, Replaced,
+    Reseal, Resealed, Revoke, Revoked, Rollback, Stamp, StoreError, StoreReport, Tallies, Term,
+    Timestamp, TokenId, WriteDocument,
 };
 
-/// A store: every capability of the contract. A type that implements the seven traits is one.
+/// A store: every capability of the contract. A type that implements the eight traits is one.
 pub trait Store:
-    RecordStore + TermIndex + EventLog + Counting + Resealing + Invalidations + Maintenance
+    RecordStore + TermIndex + EventLog + Counting + Resealing + Documents + Invalidations + Maintenance
 {
 }
 
 impl<S> Store for S where
-    S: RecordStore + TermIndex + EventLog + Counting + Resealing + Invalidations + Maintenance
+    S: RecordStore
+        + TermIndex
+        + EventLog
+        + Counting
+        + Resealing
+        + Documents
+        + Invalidations
+        + Maintenance
 {
 }
 
@@ -240,6 +249,47 @@ pub trait Resealing: Send + Sync {
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
         let _unsupported = floor;
         Err(StoreError::unsupported("retiring a key"))
+    }
+}
+
+/// Documents that the service keeps for itself, such as the subscriptions of its webhooks. A store
+/// without it serves tokens all the same, and what needs documents says that it does not support them.
+///
+/// Documents lie outside the tokens: no epoch reaches them, they are in no list of records, and they
+/// stay until they are deleted. There are few: thousands, not millions.
+#[async_trait]
+pub trait Documents: Send + Sync {
+    /// Reads one document.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn read_document(&self, name: &DocumentName) -> Result<Option<Document>, StoreError> {
+        let _unsupported = name;
+        Err(StoreError::unsupported("documents"))
+    }
+
+    /// Writes or deletes one document, if it still has the version that was read, or is still absent. The
+    /// document gets the id of the operation as its version.
+    ///
+    /// # Errors
+    /// As [`RecordStore::insert`].
+    async fn write_document(
+        &self,
+        operation: Operation,
+        write: WriteDocument,
+    ) -> Result<DocumentWritten, StoreError> {
+        let _unsupported = (operation, write);
+        Err(StoreError::unsupported("documents"))
+    }
+
+    /// Lists documents in the order of the bytes of their names. What is written meanwhile may be listed
+    /// or not; what is there all the time is listed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn list_documents(&self, list: &ListDocuments) -> Result<Vec<Document>, StoreError> {
+        let _unsupported = list;
+        Err(StoreError::unsupported("documents"))
     }
 }
 

@@ -35,6 +35,10 @@
 //! says how a token is counted that ends by time alone, and [`CountedAs`] has the table of what
 //! each step counts.
 //!
+//! # Documents
+//! A store may also keep small named [`Document`]s for the service itself. They are written by
+//! compare-and-set, and are no tokens: no epoch reaches them.
+//!
 //! # Writes
 //! Every write carries an [`Operation`]: an id and a deadline. The same id gets the same answer and has
 //! its effect once. After the deadline a write does nothing. So a write that timed out can be sent
@@ -44,6 +48,7 @@ pub mod atomic;
 mod change;
 mod contract;
 mod count;
+mod document;
 mod event_log;
 mod handover;
 mod head;
@@ -61,13 +66,17 @@ pub use change::{
     Replace, Replaced, Reseal, Resealed, Revoke, Revoked, StampRule,
 };
 pub use contract::{
-    Appended, Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store,
-    TermIndex,
+    Appended, Counting, Documents, EventLog, Invalidations, Maintenance, RecordStore, Resealing,
+    Store, TermIndex,
 };
 pub use count::{
     BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, Tallies, TimeBucket,
 };
 // What a store author needs of the values, so that this crate is enough.
+pub use document::{
+    Document, DocumentName, DocumentVersion, DocumentWritten, InvalidDocumentName, ListDocuments,
+    WriteDocument,
+};
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use handover::IntoStore;
 pub use head::RecordHead;
@@ -98,6 +107,7 @@ pub use wrapper::{Call, StoreWrapper};
 /// The traits of the contract, for code that calls a store's methods: `use keyfob_store::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store, TermIndex,
+        Counting, Documents, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store,
+        TermIndex,
     };
 }

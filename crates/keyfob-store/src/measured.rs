@@ -1,6 +1,8 @@
 //! A store around another store, that counts and times its calls.
 
-use crate::{Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex};
+use crate::{
+    Counting, Documents, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex,
+};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -65,6 +67,11 @@ impl Counting for MeasuredStore {
 #[async_trait]
 impl Resealing for MeasuredStore {
     crate::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+#[async_trait]
+impl Documents for MeasuredStore {
+    crate::forward_store! { read_document write_document list_documents }
 }
 
 #[async_trait]

@@ -57,6 +57,11 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 /// }
 ///
 /// #[async_trait::async_trait]
+/// impl Documents for Frozen {
+///     keyfob_store::forward_store! { read_document write_document list_documents }
+/// }
+///
+/// #[async_trait::async_trait]
 /// impl Invalidations for Frozen {
 ///     keyfob_store::forward_store! { watch }
 /// }
@@ -193,6 +198,21 @@ macro_rules! forward_store {
         fn appended(&self, feed: $crate::Feed) -> ::core::option::Option<$crate::Appended> {
             $crate::StoreWrapper::inner(self).appended(feed)
         }
+    };
+    (@ read_document) => {
+        $crate::forward_store! { @ ReadDocument read_document['life0 'life1](
+            name: &'life1 $crate::DocumentName
+        ) -> ::core::option::Option<$crate::Document> }
+    };
+    (@ write_document) => {
+        $crate::forward_store! { @ WriteDocument write_document['life0](
+            operation: $crate::Operation, write: $crate::WriteDocument
+        ) -> $crate::DocumentWritten }
+    };
+    (@ list_documents) => {
+        $crate::forward_store! { @ ListDocuments list_documents['life0 'life1](
+            list: &'life1 $crate::ListDocuments
+        ) -> ::std::vec::Vec<$crate::Document> }
     };
     (@ report) => {
         $crate::forward_store! { @ Report report['life0]() -> $crate::StoreReport }

@@ -74,6 +74,11 @@ impl Resealing for TimedStore {
 }
 
 #[async_trait]
+impl Documents for TimedStore {
+    forward_store! { read_document write_document list_documents }
+}
+
+#[async_trait]
 impl Invalidations for TimedStore {
     forward_store! { watch }
 }

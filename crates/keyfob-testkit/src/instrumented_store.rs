@@ -174,6 +174,11 @@ impl Resealing for InstrumentedStore {
 }
 
 #[async_trait]
+impl Documents for InstrumentedStore {
+    keyfob::store::forward_store! { read_document write_document list_documents }
+}
+
+#[async_trait]
 impl Invalidations for InstrumentedStore {
     fn watch(&self, listener: &Arc<InvalidationListener>) {
         if self.notifies {

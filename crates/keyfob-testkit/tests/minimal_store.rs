@@ -41,6 +41,7 @@ impl Maintenance for MinimalStore {
 
 impl Counting for MinimalStore {}
 impl Resealing for MinimalStore {}
+impl Documents for MinimalStore {}
 impl Invalidations for MinimalStore {}
 
 async fn minimal_store() -> Setup {
@@ -51,6 +52,7 @@ async fn minimal_store() -> Setup {
         .without_counting()
         .without_invalidations()
         .without_resealing()
+        .without_documents()
 }
 
 mod contract {

@@ -68,7 +68,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-store",
         &[
             &["atomic", "count", "verdict", "invalidation"],
-            &["change", "event_log", "head", "loaded", "query", "report"],
+            &["change", "document", "event_log", "head", "loaded", "query", "report"],
             &["contract"],
             &["handover", "memory", "wrapper"],
             &["measured"],

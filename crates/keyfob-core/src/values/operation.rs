@@ -33,6 +33,9 @@ impl Operation {
 }
 
 impl OperationId {
+    /// The number of bytes of an id.
+    pub const BYTES: usize = 16;
+
     /// Creates an id from its bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

@@ -4,6 +4,7 @@
 mod commands;
 mod count_table;
 mod counts;
+mod documents;
 mod reseal;
 mod rows;
 mod transaction;

@@ -27,6 +27,8 @@ pub(crate) struct Batch<'txn> {
     pub(super) trimmed: ByteTableMut<'txn>,
     pub(super) answers: ByteTableMut<'txn>,
     pub(super) counts: Counts<'txn>,
+    /// For tables that few commands use.
+    pub(super) transaction: &'txn WriteTransaction,
     pub(super) index_rows: PendingKeys<{ tables::INDEX_BYTES }>,
     pub(super) forget_rows: PendingKeys<{ tables::FORGET_BYTES }>,
     pub(super) lane_count: LaneCount,
@@ -60,6 +62,7 @@ impl<'txn> Batch<'txn> {
             trimmed: table(tables::TRIMMED)?,
             answers: table(tables::ANSWERS)?,
             counts: Counts::of(table(tables::COUNTS)?),
+            transaction,
             index_rows: PendingKeys::default(),
             forget_rows: PendingKeys::default(),
             lane_count,

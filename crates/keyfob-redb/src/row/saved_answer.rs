@@ -1,8 +1,8 @@
 //! The row of an answer. An operation that is sent again gets the same answer again.
 
 use keyfob_store::{
-    Advanced, Consumed, Inserted, MarkScope, RecordVersion, Replaced, RevocationMark, Revoked,
-    Stamp, Timestamp,
+    Advanced, Consumed, DocumentVersion, DocumentWritten, Inserted, MarkScope, OperationId,
+    RecordVersion, Replaced, RevocationMark, Revoked, Stamp, Timestamp,
 };
 
 use super::{Damaged, Fields};
@@ -16,6 +16,7 @@ pub(crate) enum SavedAnswer {
     /// With the mark of an earlier revocation, if the token was already revoked.
     Revoked(Option<RevocationMark>),
     Advanced(Advanced),
+    DocumentWritten(DocumentWritten),
 }
 
 /// An answer of a store method that can be saved.
@@ -43,7 +44,7 @@ macro_rules! savable {
     )+};
 }
 
-savable!(Inserted, Replaced, Consumed, Advanced);
+savable!(Inserted, Replaced, Consumed, Advanced, DocumentWritten);
 
 impl Savable for Revoked {
     fn to_saved(&self) -> Option<SavedAnswer> {
@@ -80,6 +81,10 @@ impl SavedAnswer {
             Self::Consumed(Consumed::Refused) => (0x32, 0),
             Self::Revoked(None) => (0x40, 0),
             Self::Revoked(Some(mark)) => return write_mark(mark),
+            Self::DocumentWritten(DocumentWritten::Written(DocumentVersion(version))) => {
+                return [&[DOCUMENT], version.as_bytes().as_slice()].concat();
+            }
+            Self::DocumentWritten(DocumentWritten::Conflict) => (0x61, 0),
             Self::Advanced(Advanced { lanes }) => (0x50, u64::from(*lanes)),
         };
         let mut row = vec![tag];
@@ -94,6 +99,11 @@ impl SavedAnswer {
         let tag = fields.u8()?;
         if tag == MARK {
             return read_mark(fields).map(|mark| Self::Revoked(Some(mark)));
+        }
+        if tag == DOCUMENT {
+            let version = DocumentVersion(OperationId::from_bytes(fields.array()?));
+            fields.end()?;
+            return Ok(Self::DocumentWritten(DocumentWritten::Written(version)));
         }
         let number = if row.len() == 1 { 0 } else { fields.u64()? };
         fields.end()?;
@@ -115,12 +125,14 @@ impl SavedAnswer {
                 let lanes = u16::try_from(number).map_err(|_| Damaged("too many lanes"))?;
                 Self::Advanced(Advanced { lanes })
             }
+            0x61 => Self::DocumentWritten(DocumentWritten::Conflict),
             _ => return Err(Damaged("its answer has an unknown tag")),
         })
     }
 }
 
 const MARK: u8 = 0x41;
+const DOCUMENT: u8 = 0x60;
 
 fn write_mark(mark: &RevocationMark) -> Vec<u8> {
     let scope = match mark.through {
@@ -171,6 +183,10 @@ mod tests {
             SavedAnswer::Consumed(Consumed::Refused),
             SavedAnswer::Revoked(None),
             SavedAnswer::Advanced(Advanced { lanes: 64 }),
+            SavedAnswer::DocumentWritten(DocumentWritten::Conflict),
+            SavedAnswer::DocumentWritten(DocumentWritten::Written(DocumentVersion(
+                OperationId::from_bytes([7; 16]),
+            ))),
         ] {
             assert_eq!(SavedAnswer::read(&answer.write()), Ok(answer));
         }

@@ -1,6 +1,6 @@
 //! Numbers and short strings that Rust and the scripts both use.
 
-use keyfob_store::{BucketCounts, Epoch, Kind, TimeBucket, TokenId};
+use keyfob_store::{BucketCounts, Epoch, Kind, OperationId, TimeBucket, TokenId};
 
 use super::layout;
 
@@ -60,6 +60,7 @@ pub(super) fn numbers() -> Vec<(&'static str, u64)> {
         ("EPOCH_RETENTION_MS", Epoch::KEPT_AT_LEAST.as_millis()),
         ("MAX_COUNTED_OUT", BucketCounts::MIN_COUNTED_REVOKED as u64),
         ("ID_BYTES", id_bytes),
+        ("DOCUMENT_VERSION_BYTES", OperationId::BYTES as u64),
         ("TIME_BUCKET_BYTES", TimeBucket::BYTES as u64),
         ("MAX_KIND", Kind::ALL.len() as u64 - 1),
         ("DIGIT_ZERO", u64::from(b'0')),

@@ -154,6 +154,24 @@ scripts! {
         args: namespace, create_lane_until, key_version;
     }
 
+    /// Reads a document of the service.
+    read_document {
+        keys: documents;
+        args: name;
+    }
+
+    /// Writes or deletes a document of the service if it is as it was read.
+    write_document {
+        keys: lane, answer, documents, document_names;
+        args: namespace, create_lane_until, deadline, name, version, key_version, document;
+    }
+
+    /// Lists documents of the service in the order of their names.
+    list_documents {
+        keys: documents, document_names;
+        args: first, before, limit;
+    }
+
     /// Takes one of the uses of a token.
     consume {
         keys: lane, answer, record, count_directory;

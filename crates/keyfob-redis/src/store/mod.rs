@@ -2,6 +2,7 @@
 
 mod advance;
 mod counts;
+mod documents;
 mod epoch_advance;
 mod event_log;
 mod heads;
@@ -40,11 +41,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use keyfob_limit::{Charge, Charged, LimitStore};
 use keyfob_store::{
-    Advance, Advanced, Appended, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed,
-    Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
-    Maintenance, Namespace, Operation, Query, RecordHead, RecordPage, RecordStore, Replace,
-    Replaced, Reseal, Resealed, Resealing, Revoke, Revoked, Rollback, Stamp, StoreError,
-    StoreReport, Tallies, Term, TermIndex, Timestamp, TokenId,
+    Advance, Advanced, Appended, Consume, Consumed, Counting, Cursor, Document, DocumentName,
+    DocumentWritten, Documents, EntryPage, EventLog, Feed, Insert, Inserted, InvalidationListener,
+    Invalidations, KeyVersion, Lane, LastUse, ListDocuments, Loaded, Maintenance, Namespace,
+    Operation, Query, RecordHead, RecordPage, RecordStore, Replace, Replaced, Reseal, Resealed,
+    Resealing, Revoke, Revoked, Rollback, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
+    Timestamp, TokenId, WriteDocument,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -301,6 +303,27 @@ impl Resealing for RedisStore {
 
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
         self.shared().raise_min_key_version(floor).await
+    }
+}
+
+#[async_trait]
+impl Documents for RedisStore {
+    async fn read_document(&self, name: &DocumentName) -> Result<Option<Document>, StoreError> {
+        self.shared().guard.check()?;
+        self.shared().read_document(name).await
+    }
+
+    async fn write_document(
+        &self,
+        operation: Operation,
+        write: WriteDocument,
+    ) -> Result<DocumentWritten, StoreError> {
+        self.shared().write_document(operation, write).await
+    }
+
+    async fn list_documents(&self, list: &ListDocuments) -> Result<Vec<Document>, StoreError> {
+        self.shared().guard.check()?;
+        self.shared().list_documents(list).await
     }
 }
 

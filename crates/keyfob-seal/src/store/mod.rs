@@ -2,6 +2,7 @@
 //! opened on its way out, and terms are blinded. It wraps any store and keeps the contract of a store, so
 //! its callers see no difference.
 
+mod documents;
 mod open;
 mod pages;
 

@@ -186,7 +186,7 @@ impl SealedStore {
     }
 
     /// Counts what was opened, and what did not open.
-    fn counted(
+    pub(super) fn counted(
         &self,
         stored: &[u8],
         opened: Result<Opened, SealFault>,

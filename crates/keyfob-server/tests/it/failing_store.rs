@@ -77,6 +77,11 @@ impl Resealing for FailingStore {
 }
 
 #[async_trait]
+impl Documents for FailingStore {
+    keyfob::store::forward_store! { read_document write_document list_documents }
+}
+
+#[async_trait]
 impl Invalidations for FailingStore {
     keyfob::store::forward_store! { watch }
 }

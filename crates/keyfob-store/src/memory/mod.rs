@@ -205,6 +205,25 @@ impl Resealing for MemoryStore {
 }
 
 #[async_trait]
+impl Documents for MemoryStore {
+    async fn read_document(&self, name: &DocumentName) -> Result<Option<Document>, StoreError> {
+        Ok(self.state().read_document(name))
+    }
+
+    async fn write_document(
+        &self,
+        operation: Operation,
+        write: WriteDocument,
+    ) -> Result<DocumentWritten, StoreError> {
+        self.state().write_document(operation, write, self.clock.now())
+    }
+
+    async fn list_documents(&self, list: &ListDocuments) -> Result<Vec<Document>, StoreError> {
+        Ok(self.state().list_documents(list))
+    }
+}
+
+#[async_trait]
 impl Invalidations for MemoryStore {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.watchers.add_trusted(watcher, self.namespace.lanes());

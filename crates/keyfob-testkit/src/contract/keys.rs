@@ -3,8 +3,8 @@
 use keyfob::TokenId;
 use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Consume, Consumed, EpochScope, Epochs, Lane, Loaded, MarkScope, NewRecord, Order,
-    RecordVersion, Replace, Reseal, Resealed, StoreError,
+    Consume, Consumed, DocumentName, DocumentWritten, EpochScope, Epochs, Lane, Loaded, MarkScope,
+    NewRecord, Order, RecordVersion, Replace, Reseal, Resealed, StoreError, WriteDocument,
 };
 
 use super::fixture::Fixture;
@@ -156,6 +156,31 @@ pub(super) async fn records_below_the_minimum_stay_usable(fixture: Fixture) {
     assert_eq!(spent.expect("the store answers"), Consumed::Left(1));
     fixture.revoke(id).await;
     fixture.assert_revoked(id, MarkScope::Token, "the record can be revoked").await;
+}
+
+/// A document keeps the key of its body, and is refused below the minimum. Deleting needs no key.
+pub(super) async fn documents_below_the_minimum_are_refused(fixture: Fixture) {
+    let name: DocumentName = "keys/one".parse().expect("a valid name");
+    let write = |read, number| WriteDocument {
+        key: key(number),
+        ..WriteDocument::new(name.clone(), read, Some(b"body".to_vec()))
+    };
+    let store = fixture.store();
+    let written = match store.write_document(fixture.operation(), write(None, 300)).await {
+        Err(StoreError::Unsupported { .. }) => return,
+        written => written.expect("the store answers"),
+    };
+    let DocumentWritten::Written(version) = written else { panic!("there was none before") };
+    let stored = store.read_document(&name).await.expect("the store answers");
+    assert_eq!(stored.map(|stored| stored.key), Some(key(300)));
+    raise(&fixture, 301).await;
+    let refused = store.write_document(fixture.operation(), write(Some(version), 300)).await;
+    assert_retired(refused, 300, 301);
+    let delete = WriteDocument::new(name.clone(), Some(version), None);
+    let deleted = store.write_document(fixture.operation(), delete).await;
+    assert!(matches!(deleted, Ok(DocumentWritten::Written(_))), "{deleted:?}");
+    let stored = store.write_document(fixture.operation(), write(None, 301)).await;
+    assert!(matches!(stored, Ok(DocumentWritten::Written(_))), "{stored:?}");
 }
 
 /// Epochs work in a namespace with a minimum key version.

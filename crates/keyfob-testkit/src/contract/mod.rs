@@ -32,6 +32,7 @@ mod advance;
 mod consume;
 mod count_revocations;
 mod counting;
+mod documents;
 mod event_log;
 mod fixture;
 mod heads;
@@ -310,6 +311,19 @@ scenario_list! { $
             the_latest_cursor_returns_only_new_entries
             a_following_reader_misses_no_entry
         }
+        documents {
+            a_document_comes_back
+            only_what_was_read_is_changed
+            a_deleted_document_is_gone
+            a_version_never_comes_back
+            the_same_operation_takes_effect_once
+            a_late_write_does_nothing
+            a_body_that_is_too_large_is_refused
+            every_limit_lists_the_same_documents
+            one_of_many_concurrent_writers_wins
+            no_increment_is_lost
+            documents_are_no_tokens
+        }
         watch {
             a_new_listener_is_trusted_soon
             a_revocation_notifies_before_it_returns
@@ -339,6 +353,7 @@ scenario_list! { $
             the_minimum_is_never_lowered
             records_below_the_minimum_stay_usable
             epochs_work_with_a_minimum_key_version
+            documents_below_the_minimum_are_refused
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Setup {
     pub has_counting: bool,
     /// Whether the store implements `Resealing`. The scenarios about resealing are skipped otherwise.
     pub has_resealing: bool,
+    /// Whether the store implements `Documents`. The scenarios about documents are skipped otherwise.
+    pub has_documents: bool,
 }
 
 /// A store's source of time.
@@ -49,6 +51,7 @@ impl Setup {
             has_invalidations: true,
             has_counting: true,
             has_resealing: true,
+            has_documents: true,
         }
     }
 
@@ -72,11 +75,17 @@ impl Setup {
         Self { has_resealing: false, ..self }
     }
 
+    /// Says that the store does not implement `Documents`.
+    pub fn without_documents(self) -> Self {
+        Self { has_documents: false, ..self }
+    }
+
     /// Returns whether the store has what the scenarios of a group are about.
     pub(super) fn supports(&self, group: &str) -> bool {
         match group {
             "counting" | "count_revocations" => self.has_counting,
             "reseal" => self.has_resealing,
+            "documents" => self.has_documents,
             _ => true,
         }
     }

@@ -181,6 +181,11 @@ impl Resealing for DefectiveStore {
     keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
 }
 
+#[async_trait]
+impl Documents for DefectiveStore {
+    keyfob::store::forward_store! { read_document write_document list_documents }
+}
+
 impl Invalidations for DefectiveStore {}
 
 #[async_trait]

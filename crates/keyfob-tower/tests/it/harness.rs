@@ -170,6 +170,11 @@ impl Resealing for Failing {
 }
 
 #[async_trait]
+impl Documents for Failing {
+    keyfob::store::forward_store! { read_document write_document list_documents }
+}
+
+#[async_trait]
 impl Invalidations for Failing {
     keyfob::store::forward_store! { watch }
 }

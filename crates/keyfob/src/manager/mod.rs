@@ -31,6 +31,7 @@ mod background;
 mod builder;
 mod derive;
 mod descent;
+mod documents;
 mod events;
 mod issue;
 #[cfg(feature = "seal")]

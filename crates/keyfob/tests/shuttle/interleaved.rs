@@ -86,6 +86,11 @@ impl Resealing for Interleaved {
 }
 
 #[async_trait]
+impl Documents for Interleaved {
+    keyfob::store::forward_store! { read_document write_document list_documents }
+}
+
+#[async_trait]
 impl Invalidations for Interleaved {
     keyfob::store::forward_store! { watch }
 }

@@ -1,6 +1,7 @@
 //! The data of the store in memory, and each method of the contract on it.
 
 mod counting;
+mod documents;
 mod reseal;
 mod steps;
 
@@ -28,6 +29,7 @@ pub(super) struct State {
     index: Index,
     events: FeedLog,
     observations: FeedLog,
+    documents: BTreeMap<DocumentName, documents::Kept>,
     answers: HashMap<OperationId, Answer>,
     answers_end: BTreeSet<(Timestamp, [u8; 16])>,
     /// Writes under a lower key are refused.
@@ -92,6 +94,7 @@ enum Answer {
     Consumed(Consumed),
     Revoked(Revoked),
     Advanced(Advanced),
+    Document(DocumentWritten),
 }
 
 fn local_key(id: TokenId) -> LocalKey {
@@ -116,6 +119,7 @@ impl State {
             index: Index::default(),
             events: FeedLog::default(),
             observations: FeedLog::default(),
+            documents: BTreeMap::new(),
             answers: HashMap::new(),
             answers_end: BTreeSet::new(),
             min_key_version: KeyVersion::PLAINTEXT,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::documents;
 use super::scan::{RecordKind, ScanPosition};
 use crate::error::Error;
 use crate::manager::TokenManager;
@@ -14,7 +15,8 @@ use keyfob_core::KeyVersion;
 use keyfob_seal::SealedStore;
 use keyfob_store::{Loaded, Reseal, Resealed, StoreWrapper};
 
-/// A run that seals every record again that is not sealed under the active key.
+/// A run that seals every record again that is not sealed under the active key, and every document of
+/// the service. In the counts, a document is a record.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -123,7 +125,10 @@ impl ResealRun {
             }
             self.progress.resume = match position.next(page.next).and_then(ScanPosition::cursor) {
                 Some(next) => ResumeToken::After(next),
-                None => ResumeToken::Done,
+                None => {
+                    self.reseal_documents().await?;
+                    ResumeToken::Done
+                }
             };
             on_progress(&self.progress);
         }
@@ -131,6 +136,20 @@ impl ResealRun {
             self.manager.publish_record_counts(&self.sealed, &self.progress.by_key);
         }
         Ok(self.progress.clone())
+    }
+
+    async fn reseal_documents(&mut self) -> Result<(), Error> {
+        for stored in documents::all(&self.sealed).await? {
+            let key = SealedStore::key_of_document(&stored);
+            let outcome = documents::reseal(&self.manager, &self.sealed, stored).await?;
+            self.count(match outcome {
+                documents::Outcome::Resealed => Outcome::Resealed,
+                documents::Outcome::Unchanged => Outcome::Unchanged(Some(key)),
+                documents::Outcome::Unreadable => Outcome::Unreadable(key),
+                documents::Outcome::Gone => Outcome::Unchanged(None),
+            });
+        }
+        Ok(())
     }
 
     fn count(&mut self, outcome: Outcome) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::documents;
 use super::scan::ScanPosition;
 use crate::error::Error;
 use crate::manager::TokenManager;
@@ -133,7 +134,8 @@ impl TokenManager {
         Ok(())
     }
 
-    /// Counts the records under each key. It reads every record, and opens none.
+    /// Counts the records under each key, and the documents of the service as records. It reads all, and
+    /// opens none.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -162,6 +164,9 @@ impl TokenManager {
                 *counts.entry(SealedStore::key_of(loaded)).or_default() += 1;
             }
             next = position.next(page.next);
+        }
+        for stored in documents::all(sealed).await? {
+            *counts.entry(SealedStore::key_of_document(&stored)).or_default() += 1;
         }
         self.publish_record_counts(sealed, &counts);
         Ok(counts)

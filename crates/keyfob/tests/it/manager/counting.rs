@@ -8,8 +8,8 @@ use keyfob::manager::Retention;
 use keyfob::random::{OsRandom, SeededRandom};
 use keyfob::seal::SealedStore;
 use keyfob::store::{
-    Counting, EventLog, Invalidations, Maintenance, Query, RecordPage, RecordStore, Resealing,
-    StoreError, StoreWrapper, TermIndex,
+    Counting, Documents, EventLog, Invalidations, Maintenance, Query, RecordPage, RecordStore,
+    Resealing, StoreError, StoreWrapper, TermIndex,
 };
 use keyfob::{
     Filter, Grant, KeyRing, Kind, Paging, Store, TokenManager, TokenState, Ttl, UpdateRequest,
@@ -184,6 +184,7 @@ impl Maintenance for HeadsOnly {
 
 impl Counting for HeadsOnly {}
 impl Resealing for HeadsOnly {}
+impl Documents for HeadsOnly {}
 impl Invalidations for HeadsOnly {}
 
 #[tokio::test]

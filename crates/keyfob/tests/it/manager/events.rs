@@ -8,8 +8,8 @@ use futures_util::StreamExt;
 use keyfob::event::{CloudEvent, ObservationKind};
 use keyfob::handlers::{Delivery, EventHandler, HandlerError, JsonLines};
 use keyfob::store::{
-    Call, Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing,
-    StoreError, StoreMethod, StoreWrapper, TermIndex,
+    Call, Counting, Cursor, Documents, EventLog, Invalidations, Maintenance, RecordStore,
+    Resealing, StoreError, StoreMethod, StoreWrapper, TermIndex,
 };
 use keyfob::{
     Event, EventKind, MemoryStore, Metadata, RevokeRequest, Store, Subject, TokenManager,
@@ -324,6 +324,8 @@ impl EventLog for FailingFeed {
 impl Counting for FailingFeed {}
 
 impl Resealing for FailingFeed {}
+
+impl Documents for FailingFeed {}
 
 impl Invalidations for FailingFeed {}
 

@@ -11,8 +11,8 @@ use keyfob::random::{OsRandom, SeededRandom};
 use keyfob::rotation::RefreshCase;
 use keyfob::seal::{KeyError, KeyProvider, KeyRing, KeyVersion, NewKey, StaticKeys};
 use keyfob::store::{
-    Cursor, Feed, LaneCount, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity,
-    Verdict,
+    Cursor, DocumentName, Feed, LaneCount, ListDocuments, Loaded, Operation, Order, Query,
+    RecordVersion, Replace, Severity, Verdict, WriteDocument,
 };
 use keyfob::{
     Error, ErrorClass, Filter, Issued, MemoryStore, Paging, RefreshRequest, RevokeRequest,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use keyfob::handlers::{Delivery, EventHandler, HandlerError};
 use keyfob::store::{
-    Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing, StoreWrapper,
-    TermIndex,
+    Counting, Cursor, Documents, EventLog, Invalidations, Maintenance, RecordStore, Resealing,
+    StoreWrapper, TermIndex,
 };
 use keyfob::{MemoryStore, Store, TokenManager, Ttl};
 
@@ -43,6 +43,8 @@ impl EventLog for Closing {
 impl Counting for Closing {}
 
 impl Resealing for Closing {}
+
+impl Documents for Closing {}
 
 impl Invalidations for Closing {}
 

@@ -1,8 +1,8 @@
 //! Metrics of the invalidation feed.
 
 use keyfob::store::{
-    Counting, EventLog, Invalidation, InvalidationListener, Invalidations, LaneCount, Maintenance,
-    MonotonicInstant, RecordStore, Resealing, TermIndex,
+    Counting, Documents, EventLog, Invalidation, InvalidationListener, Invalidations, LaneCount,
+    Maintenance, MonotonicInstant, RecordStore, Resealing, TermIndex,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +90,11 @@ impl Counting for Heard {
 #[async_trait::async_trait]
 impl Resealing for Heard {
     keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+#[async_trait::async_trait]
+impl Documents for Heard {
+    keyfob::store::forward_store! { read_document write_document list_documents }
 }
 
 #[async_trait::async_trait]

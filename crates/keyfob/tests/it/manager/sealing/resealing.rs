@@ -341,3 +341,47 @@ async fn a_provider_is_polled_until_the_shutdown_and_the_ring_stays_when_it_fail
     );
     assert!(vault.bare().poll_keys(provider, Ttl::from_secs(60)).is_err());
 }
+
+#[tokio::test]
+async fn documents_are_sealed_under_the_active_key_and_sealed_again() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let names: Vec<DocumentName> = (0..120).map(|n| format!("a/{n}").parse().unwrap()).collect();
+    for name in &names {
+        let body = format!("the secret of {name}").into_bytes();
+        manager.write_document(name, None, Some(body)).await.unwrap();
+    }
+    let stored = || async { vault.store.read_document(&names[7]).await.unwrap().unwrap() };
+    assert_eq!(stored().await.key, KeyVersion::FIRST);
+    assert!(!stored().await.body.windows(6).any(|window| window == b"secret"));
+
+    // A document under the name of another does not open.
+    let moved = stored().await;
+    let write = WriteDocument {
+        key: moved.key,
+        ..WriteDocument::new("b/1".parse().unwrap(), None, Some(moved.body))
+    };
+    let operation = vault.operation();
+    vault.store.write_document(operation, write).await.unwrap();
+    let read = manager.read_document(&"b/1".parse().unwrap()).await.unwrap_err();
+    assert_eq!(read.code(), "not_opened");
+
+    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
+    manager.set_keys(&ring).unwrap();
+    let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    assert_eq!((done.resealed, done.unreadable), (120, 1));
+    manager.retire_key(&mut ring, KeyVersion::PLAINTEXT).await.unwrap();
+    let refused = manager.retire_key(&mut ring, KeyVersion::FIRST).await.unwrap_err();
+    assert!(refused.to_string().contains('1'), "{refused}");
+    let bad: DocumentName = "b/1".parse().unwrap();
+    let version = vault.store.read_document(&bad).await.unwrap().unwrap().version;
+    manager.write_document(&bad, Some(version), None).await.unwrap();
+    manager.retire_key(&mut ring, KeyVersion::FIRST).await.unwrap();
+    assert_eq!(stored().await.key, ring.active());
+    let read = manager.read_document(&names[7]).await.unwrap().unwrap();
+    assert_eq!(read.body, b"the secret of a/7");
+    let folder = Some("a".parse().unwrap());
+    let list = ListDocuments { folder, after: None, limit: 100 };
+    assert_eq!(manager.list_documents(&list).await.unwrap().len(), 100);
+}

@@ -1,0 +1,3 @@
+-- Returns a document, or nil.
+@include names@
+return call('HGET', @key.documents@, @arg.name@)
