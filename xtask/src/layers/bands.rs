@@ -5,6 +5,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-core", &[]),
     ("keyfob-api", &["keyfob-core"]),
     ("keyfob-jwt", &["keyfob-core"]),
+    ("keyfob-webhook", &["keyfob-core"]),
     ("keyfob-client", &["keyfob-api", "keyfob-core"]),
     ("keyfob-metrics", &["keyfob-core"]),
     ("keyfob-limit", &["keyfob-core", "keyfob-metrics"]),

@@ -1,0 +1,72 @@
+//! The properties of the parsers for any input. The fuzz target runs them without end, a test on some inputs.
+
+use std::net::IpAddr;
+
+use keyfob_core::time::Timestamp;
+
+use crate::address::{AddressPolicy, Network, is_public};
+use crate::answer::{MAX_RETRY_AFTER, Verdict};
+use crate::endpoint::Endpoint;
+use crate::secret::{Secret, sign, verify};
+
+/// Reads any text as each setting of a webhook. Returns whether one took it.
+pub fn settings(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut is_taken = false;
+    if let Ok(endpoint) = text.parse::<Endpoint>() {
+        is_taken = true;
+        assert_eq!(endpoint.as_str(), text, "the URL is as it was written");
+        assert!(!endpoint.host().is_empty() && endpoint.port() > 0);
+        assert!(!endpoint.as_str().contains('#') && !endpoint.authority().contains('@'));
+        if let Some(address) = endpoint.address() {
+            let allows = AddressPolicy::default().allows(address, endpoint.is_tls());
+            assert_eq!(allows, endpoint.is_tls() && is_public(address));
+        }
+    }
+    if let Ok(network) = text.parse::<Network>() {
+        is_taken = true;
+        let address = text.split('/').next().and_then(|address| address.parse::<IpAddr>().ok());
+        assert!(address.is_none_or(|address| {
+            // An address of IPv4 in IPv6 is that of IPv4, which no network of IPv6 contains.
+            network.contains(address) || address != address.to_canonical()
+        }));
+    }
+    if let Ok(secret) = text.parse::<Secret>() {
+        is_taken = true;
+        assert_eq!(secret.expose().as_str(), text, "a secret has one text");
+        let header = sign([&secret], "id", Timestamp::default(), bytes);
+        assert!(verify(&secret, "id", Timestamp::default(), bytes, &header));
+    }
+    if let Verdict::Retry { after: Some(after) } = Verdict::of(503, Some(&text)) {
+        is_taken = true;
+        assert!(after <= MAX_RETRY_AFTER);
+    }
+    is_taken
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn any_text_has_the_properties() {
+        let seeds = [
+            "https://shop.example:8443/hooks?a=b",
+            "http://[::ffff:10.0.0.1]:80/",
+            "10.0.0.0/8",
+            "::/0",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "120",
+        ];
+        for seed in seeds {
+            assert!(super::settings(seed.as_bytes()), "{seed}");
+            for at in 0..seed.len() {
+                for byte in [b'0', b'/', b':', b'#', b'@', b'[', 0xff, b' '] {
+                    let mut changed = seed.as_bytes().to_vec();
+                    changed[at] = byte;
+                    super::settings(&changed);
+                    changed.truncate(at);
+                    super::settings(&changed);
+                }
+            }
+        }
+    }
+}

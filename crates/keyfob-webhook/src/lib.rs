@@ -1,0 +1,24 @@
+//! Decisions about webhooks.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`secret`] | secrets, and the signature of [Standard Webhooks](https://www.standardwebhooks.com) |
+//! | [`endpoint`] | where a webhook may be sent: the URL |
+//! | [`address`] | where a webhook may be sent: the address that the name leads to |
+//! | [`answer`] | what an answer of a receiver means |
+//! | [`retry`] | when a delivery is tried again, and when it is given up |
+//! | [`queue`] | which delivery is next, and how far the log is done |
+//! | `fuzzing` | the properties of the parsers for any input |
+//!
+//! Everything here is a function of values: the time and randomness are arguments. Whoever sends reads the log,
+//! resolves names, and keeps secrets and positions.
+
+pub mod address;
+pub mod answer;
+pub mod endpoint;
+pub mod queue;
+pub mod retry;
+pub mod secret;
+
+#[doc(hidden)]
+pub mod fuzzing;
