@@ -52,6 +52,7 @@ pub mod secret;
 pub mod session;
 pub mod token;
 pub mod validate;
+pub mod webhook;
 
 pub use change::{DeriveBody, RefreshBody, RefreshedBody, RefreshedCase, RotateBody, UpdateBody};
 pub use event::{EventBody, EventsPageBody};

@@ -66,6 +66,7 @@ mod server;
 mod settings;
 mod shared;
 mod v1;
+pub mod webhooks;
 
 pub use pages::{LocalApi, Pages};
 pub use respond::render::ErrorForm;

@@ -21,6 +21,7 @@ use crate::routes::table::routes;
 use crate::routes::trace::ContinueTrace;
 use crate::settings::{DpopSettings, Settings};
 use crate::shared::{RenderMetrics, Shared};
+use crate::webhooks::Registry;
 
 /// Returns the OpenAPI document of the service: what `GET /openapi.json` answers.
 pub fn openapi_document() -> serde_json::Value {
@@ -47,6 +48,7 @@ struct Parts {
     phases: Arc<Phases>,
     pages: Mounted,
     dpop: Option<Dpop>,
+    webhooks: Arc<Registry>,
 }
 
 impl Server {
@@ -66,9 +68,11 @@ impl Server {
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
         let dpop = dpop_of(&manager);
+        let webhooks = Registry::new(manager.clone(), settings.webhooks.clone());
         let parts = Parts {
             manager,
             dpop,
+            webhooks,
             openapi,
             metrics,
             render_metrics,
@@ -120,6 +124,12 @@ impl Server {
         self.shares.replace(self.parts.routers(settings), bounds);
     }
 
+    /// Sends events to the receivers of webhooks, until `stop` completes. One replica at a time delivers for each
+    /// subscription. Without a call of this, subscriptions are kept and nothing is sent.
+    pub async fn deliver_webhooks(&self, stop: impl Future<Output = ()>) {
+        Arc::clone(&self.parts.webhooks).run(stop).await;
+    }
+
     /// Serves every route at one address, without TLS. See [`Server::serve_all`].
     ///
     /// # Errors
@@ -162,6 +172,7 @@ impl Parts {
             readiness: Arc::clone(&self.readiness),
             phases: Arc::clone(&self.phases),
             pages: self.pages.clone(),
+            webhooks: Arc::clone(&self.webhooks),
         });
         move |face| routes::router(&shared, face)
     }

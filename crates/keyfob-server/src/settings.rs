@@ -10,6 +10,7 @@ use keyfob_tower::{CertificateHeader, SessionCookie, TrustedProxies};
 use crate::chains::{ChainName, Chains, NamedChain};
 use crate::leaks::GithubKeys;
 use crate::listen::ConnectionBounds;
+use crate::webhooks::WebhookSettings;
 
 /// The settings of a server. All have defaults.
 ///
@@ -50,6 +51,8 @@ pub struct Settings {
     pub bounds: ConnectionBounds,
     /// Whether each request has a line in the log.
     pub log_requests: bool,
+    /// Webhooks. [`Server::reload`](crate::Server::reload) does not change them.
+    pub webhooks: WebhookSettings,
 }
 
 /// Where certificates of clients come from, besides the connection, and what they are for (RFC 8705).
@@ -99,6 +102,7 @@ impl Settings {
             dpop: DpopSettings::default(),
             bounds: ConnectionBounds::default(),
             log_requests: false,
+            webhooks: WebhookSettings::default(),
         }
     }
 

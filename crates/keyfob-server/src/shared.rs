@@ -15,6 +15,7 @@ use crate::pages::Mounted;
 use crate::readiness::StoreReadiness;
 use crate::routes::trace::ContinueTrace;
 use crate::settings::{RouteLimit, Settings};
+use crate::webhooks::Registry;
 
 /// Renders all metrics of the process in the text format of Prometheus.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) phases: Arc<Phases>,
     /// The pages beside the routes.
     pub(crate) pages: Mounted,
+    pub(crate) webhooks: Arc<Registry>,
 }
 
 impl fmt::Debug for Shared {

@@ -16,7 +16,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-redb", &["keyfob-store"]),
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob", "keyfob-jwt"]),
-    ("keyfob-server", &["keyfob", "keyfob-api", "keyfob-jwt", "keyfob-tower"]),
+    ("keyfob-server", &["keyfob", "keyfob-api", "keyfob-jwt", "keyfob-tower", "keyfob-webhook"]),
     ("keyfob-console", &["keyfob-api", "keyfob-client", "keyfob-core"]),
     ("keyfob-testkit", &["keyfob"]),
     (

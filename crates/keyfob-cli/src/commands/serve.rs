@@ -93,6 +93,12 @@ async fn serve(
     let (manager, reloaded) = (manager.clone(), server.clone());
     let reloading = Reloading { source, config, manager, server: reloaded, certificates };
     let reloading = tokio::spawn(reloading.run(hangups));
+    let (stop_webhooks, stopped) = tokio::sync::oneshot::channel::<()>();
+    let sender = server.clone();
+    let delivering = tokio::spawn(async move {
+        let stopped = async { stopped.await.unwrap_or_default() };
+        sender.deliver_webhooks(stopped).await;
+    });
     supervisor::ready();
     let shutdown = async move {
         interrupt.requested().await;
@@ -100,6 +106,9 @@ async fn serve(
     };
     let drained = server.serve_all(sockets.listeners, shutdown).await;
     reloading.abort();
+    // Other replicas go on where this one stops.
+    let _ends_anyway = stop_webhooks.send(());
+    let _is_over = delivering.await;
     if let Some(recording) = recording {
         recording.abort();
     }

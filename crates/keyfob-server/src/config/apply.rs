@@ -5,6 +5,7 @@ use keyfob::{InvalidValue, Ttl};
 
 use keyfob_tower::SessionCookie;
 use keyfob_tower::dpop::ProofPolicy;
+use keyfob_webhook::address::AddressPolicy;
 
 use super::check::proxies;
 use super::limits::ALL_ROUTES;
@@ -32,6 +33,10 @@ impl Config {
             policy: ProofPolicy { max_age: self.dpop.max_age, clock_skew: self.dpop.clock_skew },
             needs_nonce: self.dpop.nonce == ProofNonce::Required,
         };
+        // `read` has refused what is not valid.
+        let networks = self.webhooks.allowed_networks.iter().filter_map(|text| text.parse().ok());
+        settings.webhooks.addresses = AddressPolicy::allowing(networks);
+        settings.webhooks.retry.max_attempts = self.webhooks.max_attempts.get();
         settings.gateway_cookie =
             self.gateway.cookie.as_deref().and_then(|name| SessionCookie::new(name).ok());
         // `read` has refused what is not valid.

@@ -6,6 +6,7 @@ use http::Uri;
 use keyfob::Ttl;
 use keyfob::limit::Charge;
 use keyfob_tower::{SessionCookie, TrustedProxies};
+use keyfob_webhook::address::Network;
 
 use super::limits::ALL_ROUTES;
 use super::sections::{Config, ProxiesSection, ProxyHeader, TracesSection};
@@ -53,6 +54,11 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     }
     if config.dpop.clock_skew > Ttl::from_mins(5) {
         all.push(wrong(["dpop", "clock_skew"], "is too long: at most 5m"));
+    }
+    for network in &config.webhooks.allowed_networks {
+        if let Err(error) = network.parse::<Network>() {
+            all.push(wrong(["webhooks", "allowed_networks"], format!("is not valid: {error}")));
+        }
     }
     check_traces(&config.traces, &mut all);
     check_limits(config, &mut all);

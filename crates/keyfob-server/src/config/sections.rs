@@ -11,6 +11,7 @@ use keyfob_api::SecretText;
 use keyfob_api::schema::{Text, TtlText};
 use keyfob_tower::CertificateHeader;
 use keyfob_tower::dpop::ProofPolicy;
+use keyfob_webhook::retry::RetryPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,8 @@ pub struct Config {
     pub dpop: DpopSection,
     /// Bearers that were found where they should not be.
     pub leaks: LeaksSection,
+    /// Events sent to receivers.
+    pub webhooks: WebhooksSection,
     /// What is logged, and in which form.
     pub log: LogSection,
     /// Traces of requests, sent to a collector.
@@ -265,6 +268,26 @@ pub struct LeaksSection {
     pub github_keys: Option<PathBuf>,
 }
 
+/// Events sent to receivers: see `POST /v1/webhooks`. Changes apply after a restart.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Webhooks")]
+pub struct WebhooksSection {
+    /// Addresses or networks that are not public and may have receivers all the same, also without TLS, such as
+    /// `10.1.0.0/16`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_networks: Vec<String>,
+    /// After how many attempts a delivery becomes a dead letter. Twelve take about five and a half hours.
+    pub max_attempts: NonZeroU32,
+}
+
+impl Default for WebhooksSection {
+    fn default() -> Self {
+        let max_attempts = count32(RetryPolicy::default().max_attempts);
+        Self { allowed_networks: Vec::new(), max_attempts }
+    }
+}
+
 /// Proofs of possession (DPoP, RFC 9449).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -371,6 +394,7 @@ impl Default for Config {
             gateway: GatewaySection::default(),
             dpop: DpopSection::default(),
             leaks: LeaksSection::default(),
+            webhooks: WebhooksSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),
             limits: BTreeMap::new(),

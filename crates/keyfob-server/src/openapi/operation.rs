@@ -8,10 +8,10 @@ use crate::access::demand::Demand;
 use crate::parameter::{self, Parameter};
 use crate::routes::reply::{Content, Reply};
 use crate::routes::route::Route;
-use crate::v1::parameters::TOKEN_ID;
+use crate::v1::parameters::{DEAD_LETTER, TOKEN_ID, WEBHOOK_ID};
 
 /// The parameters that paths have.
-const PATH_PARAMETERS: &[Parameter] = &[TOKEN_ID];
+const PATH_PARAMETERS: &[Parameter] = &[TOKEN_ID, WEBHOOK_ID, DEAD_LETTER];
 
 /// Returns the operation of a route.
 pub(super) fn operation(route: &Route, schemas: &mut Schemas) -> Value {

@@ -64,7 +64,15 @@ const BY_STATUS: &[(u16, &[&str])] = &[
     (403, &["access_denied", "beyond_bounds", "confined_to_audiences", "insufficient_scope"]),
     (
         404,
-        &["no_github_keys", "no_keys", "no_limits", "no_metrics", "not_found", "token_not_found"],
+        &[
+            "no_github_keys",
+            "no_keys",
+            "no_limits",
+            "no_metrics",
+            "not_found",
+            "token_not_found",
+            "webhook_not_found",
+        ],
     ),
     (405, &["method_not_allowed"]),
     (408, &["timed_out"]),

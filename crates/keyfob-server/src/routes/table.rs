@@ -12,6 +12,10 @@ use keyfob_api::{
     ValidateAnswer, ValidateBody,
 };
 
+use keyfob_api::webhook::{
+    CreateWebhookBody, DeadLettersBody, DeliveryBody, RotateWebhookBody, UpdateWebhookBody,
+    WebhookBody, WebhookSecretBody, WebhooksBody,
+};
 use schemars::JsonSchema;
 
 use super::reply::{Content, Reply};
@@ -33,6 +37,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(token_routes());
     routes.extend(api_routes());
     routes.extend(upkeep_routes());
+    routes.extend(webhook_routes());
     routes.extend(caller_routes());
     routes.extend(gateway_routes());
     routes.extend(scanner_routes());
@@ -359,6 +364,95 @@ fn upkeep_routes() -> Vec<Route> {
 /// A stream of lines of JSON.
 fn lines<T: JsonSchema>(about: &'static str) -> Reply {
     Reply { status: 200, about, content: Content::JsonLines(schema_of::<T>), headers: &[] }
+}
+
+/// Events sent to receivers.
+fn webhook_routes() -> Vec<Route> {
+    let nothing = |about| Reply { status: 204, about, content: Content::Empty, headers: &[] };
+    let created = "The webhook, and its secret, which is shown once.";
+    vec![
+        post("/v1/webhooks", "createWebhook", |call| Box::pin(v1::webhooks::create(call)))
+            .about(Tag::Events, "Have events sent to a receiver, signed by Standard Webhooks")
+            .scope(Admin)
+            .query(&[])
+            .takes_json::<CreateWebhookBody>(
+                MAX_BODY_BYTES,
+                r#"{"url":"https://shop.example/hooks","types":["keyfob.token.revoked"]}"#,
+            )
+            .answers::<WebhookSecretBody>(201, created),
+        get("/v1/webhooks", "listWebhooks", |call| Box::pin(v1::webhooks::list(call)))
+            .about(Tag::Events, "List the webhooks")
+            .scope(Admin)
+            .query(&[])
+            .answers::<WebhooksBody>(200, "All of them, and how far each has come."),
+        get("/v1/webhooks/{webhook}", "getWebhook", |call| Box::pin(v1::webhooks::get(call)))
+            .about(Tag::Events, "Read a webhook")
+            .scope(Admin)
+            .query(&[])
+            .may_fail(&[404])
+            .answers::<WebhookBody>(200, "The webhook, without its secrets."),
+        Route::new(Method::PATCH, "/v1/webhooks/{webhook}", "updateWebhook", |call| {
+            Box::pin(v1::webhooks::update(call))
+        })
+        .about(Tag::Events, "Change, disable or enable a webhook")
+        .scope(Admin)
+        .query(&[])
+        .takes_json::<UpdateWebhookBody>(MAX_BODY_BYTES, r#"{"enabled":true}"#)
+        .may_fail(&[404])
+        .answers::<WebhookBody>(200, "The webhook after the change."),
+        Route::new(Method::DELETE, "/v1/webhooks/{webhook}", "deleteWebhook", |call| {
+            Box::pin(v1::webhooks::delete(call))
+        })
+        .about(Tag::Events, "Delete a webhook and its dead letters")
+        .scope(Admin)
+        .query(&[])
+        .may_fail(&[404])
+        .reply(nothing("It is deleted.")),
+        post("/v1/webhooks/{webhook}/rotate", "rotateWebhookSecret", |call| {
+            Box::pin(v1::webhooks::rotate(call))
+        })
+        .about(Tag::Events, "Give a webhook a new secret, with an overlap")
+        .scope(Admin)
+        .query(&[])
+        .takes_json::<RotateWebhookBody>(MAX_BODY_BYTES, r#"{"overlap":"1d"}"#)
+        .may_fail(&[404])
+        .answers::<WebhookSecretBody>(200, "The new secret, which is shown once."),
+        post("/v1/webhooks/{webhook}/test", "testWebhook", |call| {
+            Box::pin(v1::webhooks::test(call))
+        })
+        .about(Tag::Events, "Send a test event, and say what the receiver answers")
+        .scope(Admin)
+        .query(&[])
+        .may_fail(&[404])
+        .answers::<DeliveryBody>(200, "What came of it."),
+        get("/v1/webhooks/{webhook}/dead-letters", "listDeadLetters", |call| {
+            Box::pin(v1::webhooks::dead_letters(call))
+        })
+        .about(Tag::Events, "List the deliveries that were given up")
+        .scope(Admin)
+        .query(&[parameters::DEAD_LETTER_AFTER])
+        .may_fail(&[404])
+        .answers::<DeadLettersBody>(200, "A page of them."),
+        post("/v1/webhooks/{webhook}/dead-letters/{letter}/send", "sendDeadLetter", |call| {
+            Box::pin(v1::webhooks::send_dead_letter(call))
+        })
+        .about(Tag::Events, "Send a dead letter again, and drop it if it is delivered")
+        .scope(Admin)
+        .query(&[])
+        .may_fail(&[404])
+        .answers::<DeliveryBody>(200, "What came of it."),
+        Route::new(
+            Method::DELETE,
+            "/v1/webhooks/{webhook}/dead-letters/{letter}",
+            "dropDeadLetter",
+            |call| Box::pin(v1::webhooks::drop_dead_letter(call)),
+        )
+        .about(Tag::Events, "Drop a dead letter")
+        .scope(Admin)
+        .query(&[])
+        .may_fail(&[404])
+        .reply(nothing("It is dropped.")),
+    ]
 }
 
 /// The routes about the caller itself.

@@ -19,6 +19,7 @@
 //! | `limits` | rate limits: those of the server, and one that a request names |
 //! | `keys` | the keys that seal the store |
 //! | `recover` | revoking again what a restored store has forgotten |
+//! | `webhooks` | events sent to receivers |
 //! | `session` | the caller itself, and sessions for people |
 //! | `progress` | streams of progress |
 //! | `operations` | statistics, the report of `doctor` |
@@ -44,3 +45,4 @@ pub(crate) mod session;
 pub(crate) mod tokens;
 pub(crate) mod validate;
 mod view;
+pub(crate) mod webhooks;

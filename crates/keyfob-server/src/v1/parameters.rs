@@ -12,6 +12,15 @@ const MAX_EVENTS: usize = 1_000;
 pub(crate) const TOKEN_ID: Parameter =
     Parameter::text::<TokenIdText>("id", "The id of the token.").required();
 
+pub(crate) const WEBHOOK_ID: Parameter =
+    Parameter::text::<Text<32>>("webhook", "The id of the webhook.").required();
+
+pub(crate) const DEAD_LETTER: Parameter =
+    Parameter::text::<Text<64>>("letter", "The id of the dead letter.").required();
+
+pub(crate) const DEAD_LETTER_AFTER: Parameter =
+    Parameter::text::<Text<64>>("after", "`next` of the page before.");
+
 pub(crate) const FILTER: Parameter = Parameter::text::<String>(
     "filter",
     "Which tokens: fields and values such as `subject:alice state:active`. Without it: all tokens. With \

@@ -11,6 +11,7 @@ use crate::support::{FORM, Key, Reply, Service};
 /// Calls a route with an empty body of the right type.
 async fn call(service: &Service, route: &Route, authorization: Option<&str>) -> Reply {
     let path = route.path.replace("{id}", "tok_00000000000000000000000000");
+    let path = path.replace("{webhook}", "wh-00000000000000000000").replace("{letter}", "op-1");
     if route.method == Method::GET {
         return service.get(&path, authorization).await;
     }

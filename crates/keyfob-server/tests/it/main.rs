@@ -21,3 +21,4 @@ mod revocation;
 mod support;
 mod token_endpoint;
 mod v1;
+mod webhooks;

@@ -83,6 +83,18 @@ impl Service {
         Self { manager, url, client }
     }
 
+    /// A server that sends events to receivers too.
+    pub(crate) async fn delivering(manager: TokenManager, settings: Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::new(manager.clone(), settings);
+        let sender = server.clone();
+        tokio::spawn(async move { sender.deliver_webhooks(std::future::pending()).await });
+        tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { manager, url, client }
+    }
+
     /// Issues an API key of a client.
     pub(crate) async fn key(&self, client: &str, scopes: &str) -> Key {
         self.key_of(Grant::new(Kind::ApiKey).client(client).scopes(scopes)).await

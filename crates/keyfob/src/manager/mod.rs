@@ -82,7 +82,7 @@ use keyfob_core::time::Timestamp;
 use keyfob_core::token::{LoginStamp, Token};
 use keyfob_limit::Limiter;
 use keyfob_metrics::{HotCounters, Metrics};
-use keyfob_store::{Loaded, Operation, Severity, Store, StoreError, StoreReport};
+use keyfob_store::{Lane, Loaded, Operation, Severity, Store, StoreError, StoreReport};
 
 /// Issues, validates, refreshes, lists and revokes tokens over a store.
 ///
@@ -171,6 +171,11 @@ impl TokenManager {
         let at = self.now();
         let lane = self.inner.store.namespace().lane_of(subject);
         Ok(LoginStamp { stamp: self.inner.store.stamp(lane).await?, lane, at })
+    }
+
+    /// Returns the lane that all tokens of a subject are in. Events of one lane are in order.
+    pub fn lane_of(&self, subject: &Subject) -> Lane {
+        self.inner.store.namespace().lane_of(subject)
     }
 
     /// Checks the health and the settings of the store, and whether this node has the present keys.

@@ -1,0 +1,111 @@
+//! Webhooks: subscriptions, their secrets, and dead letters.
+//!
+//! Events are about all tokens, so a caller that is confined to its audiences has no webhooks.
+
+use http::{Response, StatusCode};
+use keyfob_api::webhook::{CreateWebhookBody, RotateWebhookBody, UpdateWebhookBody, WebhooksBody};
+
+use super::input::body;
+use super::parameters::{DEAD_LETTER, DEAD_LETTER_AFTER, WEBHOOK_ID};
+use super::view::check_unconfined;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+use crate::webhooks::{Registry, WebhookError, WebhookId};
+
+/// Answers `POST /v1/webhooks`.
+pub(crate) async fn create(call: Call) -> Answer {
+    let wanted: CreateWebhookBody = body(&call)?;
+    json::with_status(StatusCode::CREATED, &registry(&call)?.create(wanted).await?)
+}
+
+/// Answers `GET /v1/webhooks`.
+pub(crate) async fn list(call: Call) -> Answer {
+    json::ok(&WebhooksBody { webhooks: registry(&call)?.list().await? })
+}
+
+/// Answers `GET /v1/webhooks/{webhook}`.
+pub(crate) async fn get(call: Call) -> Answer {
+    json::ok(&registry(&call)?.get(&id(&call)?).await?)
+}
+
+/// Answers `PATCH /v1/webhooks/{webhook}`.
+pub(crate) async fn update(call: Call) -> Answer {
+    let wanted: UpdateWebhookBody = body(&call)?;
+    json::ok(&registry(&call)?.update(&id(&call)?, wanted).await?)
+}
+
+/// Answers `DELETE /v1/webhooks/{webhook}`.
+pub(crate) async fn delete(call: Call) -> Answer {
+    registry(&call)?.delete(&id(&call)?).await?;
+    Ok(empty())
+}
+
+/// Answers `POST /v1/webhooks/{webhook}/rotate`.
+pub(crate) async fn rotate(call: Call) -> Answer {
+    let RotateWebhookBody { overlap } = body(&call)?;
+    json::ok(&registry(&call)?.rotate(&id(&call)?, overlap).await?)
+}
+
+/// Answers `POST /v1/webhooks/{webhook}/test`.
+pub(crate) async fn test(call: Call) -> Answer {
+    json::ok(&registry(&call)?.test(&id(&call)?).await?)
+}
+
+/// Answers `GET /v1/webhooks/{webhook}/dead-letters`.
+pub(crate) async fn dead_letters(call: Call) -> Answer {
+    let after = call.query.text(&DEAD_LETTER_AFTER);
+    json::ok(&registry(&call)?.dead_letters(&id(&call)?, after).await?)
+}
+
+/// Answers `POST /v1/webhooks/{webhook}/dead-letters/{letter}/send`.
+pub(crate) async fn send_dead_letter(call: Call) -> Answer {
+    json::ok(&registry(&call)?.send_dead_letter(&id(&call)?, letter(&call)).await?)
+}
+
+/// Answers `DELETE /v1/webhooks/{webhook}/dead-letters/{letter}`.
+pub(crate) async fn drop_dead_letter(call: Call) -> Answer {
+    registry(&call)?.drop_dead_letter(&id(&call)?, letter(&call)).await?;
+    Ok(empty())
+}
+
+fn registry(call: &Call) -> Result<&Registry, Failure> {
+    check_unconfined(call.caller()?)?;
+    Ok(&call.shared.webhooks)
+}
+
+fn id(call: &Call) -> Result<WebhookId, Failure> {
+    let text = call.path.get(WEBHOOK_ID.name).map(String::as_str).unwrap_or_default();
+    WebhookId::parse(text).ok_or_else(not_found)
+}
+
+fn letter(call: &Call) -> &str {
+    call.path.get(DEAD_LETTER.name).map(String::as_str).unwrap_or_default()
+}
+
+fn empty() -> Response<axum::body::Body> {
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn not_found() -> Failure {
+    let detail = "there is no such webhook, or no such dead letter";
+    Failure {
+        code: "webhook_not_found".into(),
+        ..Failure::new(StatusCode::NOT_FOUND, "invalid_request", detail)
+    }
+}
+
+impl From<WebhookError> for Failure {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound => not_found(),
+            WebhookError::Invalid(detail) => Self::bad("invalid_value", detail),
+            WebhookError::Contended => Self::undecided(
+                "others change the webhook at the same time: send the request again",
+            ),
+            WebhookError::Manager(error) => error.into(),
+        }
+    }
+}

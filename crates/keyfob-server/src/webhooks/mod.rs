@@ -1,0 +1,50 @@
+//! Webhooks: events sent to receivers over HTTP.
+//!
+//! | module | what |
+//! |---|---|
+//! | `stored` | subscriptions, positions and dead letters, as documents of the store |
+//! | `registry` | what the API does with them |
+//! | `sender` | one request to one receiver |
+//! | `runner` | the deliveries of one subscription, by the replica that has its lease |
+//! | `supervisor` | one runner for each subscription |
+//!
+//! Decisions are those of `keyfob-webhook`.
+
+mod registry;
+mod runner;
+mod sender;
+mod stored;
+mod supervisor;
+
+use std::time::Duration;
+
+use keyfob_webhook::address::AddressPolicy;
+use keyfob_webhook::retry::RetryPolicy;
+
+pub(crate) use registry::{Registry, WebhookError};
+pub(crate) use stored::WebhookId;
+
+/// The settings of webhooks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct WebhookSettings {
+    /// Which addresses may be connected to.
+    pub addresses: AddressPolicy,
+    /// When a delivery is tried again.
+    pub retry: RetryPolicy,
+    /// For how long a replica delivers alone: another takes over so long after one has ended unexpectedly.
+    pub lease: Duration,
+    /// How long a receiver may take to answer.
+    pub timeout: Duration,
+}
+
+impl Default for WebhookSettings {
+    fn default() -> Self {
+        Self {
+            addresses: AddressPolicy::default(),
+            retry: RetryPolicy::default(),
+            lease: Duration::from_secs(15),
+            timeout: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The deliveries of one subscription, by the replica that has its lease.
+//!
+//! The lease and the position are one document. Each write of it needs the version that this runner wrote before. So a
+//! process that was paused, while another took over, notices at its next write and ends; until then it may have
+//! sent some messages a second time, and has moved nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use keyfob::event::{CloudEvent, EpochOf, Event, EventKind};
+use keyfob::handlers::Delivery;
+use keyfob::random::{OsRandom, Random as _};
+use keyfob::store::{Cursor, Lane};
+use keyfob::values::{Timestamp, Ttl};
+use keyfob_webhook::answer::Verdict;
+use keyfob_webhook::queue::{EntryNumber, Next, Queue};
+
+use super::registry::{Registry, WebhookError};
+use super::sender::{Message, Outcome};
+use super::stored::{self, DeadLetter, Position, Subscription, Versioned, WebhookId};
+
+/// How many events are looked at beyond the oldest one that is not done.
+const WINDOW: usize = 1_000;
+/// How many deliveries of a subscription run at the same time.
+const MAX_CONCURRENT: usize = 8;
+/// The position is saved after so many deliveries, and with each renewal of the lease.
+const SAVED_AFTER: usize = 64;
+/// How long to wait after the store has failed, or where there is no room for a dead letter.
+const PAUSE: Ttl = Ttl::from_secs(5);
+
+/// How a run of a subscription ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// It is deleted or disabled, or the server stops.
+    Finished,
+    /// Another replica has the lease, or the store failed: look again after a while.
+    Later,
+}
+
+pub(super) struct Runner {
+    registry: Arc<Registry>,
+    id: WebhookId,
+    /// What this process signs its leases with.
+    owner: String,
+    subscription: Subscription,
+    position: Versioned<Position>,
+    queue: Queue<Lane, Cursor, Message>,
+    sending: FuturesUnordered<BoxFuture<'static, (EntryNumber, Outcome)>>,
+    unsaved: usize,
+}
+
+impl Runner {
+    /// Takes the lease of a subscription, unless another replica has it.
+    pub(super) async fn take(
+        registry: &Arc<Registry>,
+        id: &WebhookId,
+        owner: &str,
+    ) -> Result<Option<Self>, WebhookError> {
+        let Some(subscription) = registry.subscription(id).await? else { return Ok(None) };
+        let Some(mut position) = registry.position(id).await? else { return Ok(None) };
+        let now = registry.now();
+        if position.value.owner != owner && now < position.value.lease_until {
+            return Ok(None);
+        }
+        position.value.owner = owner.to_owned();
+        position.value.lease_until = now + lease(registry);
+        let body = stored::body(&position.value);
+        match registry.replace(id.position(), Some(position.version), Some(body)).await {
+            Ok(version) => position.version = version,
+            Err(WebhookError::Contended) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        Ok(Some(Self {
+            queue: Queue::new(position.value.cursor(), WINDOW),
+            registry: Arc::clone(registry),
+            id: id.clone(),
+            owner: owner.to_owned(),
+            subscription: subscription.value,
+            position,
+            sending: FuturesUnordered::new(),
+            unsaved: 0,
+        }))
+    }
+
+    /// Delivers until the subscription or the lease ends, or `stop` completes.
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
+        let mut events = self.registry.manager.events_from(self.queue.done().clone());
+        let mut renewals = tokio::time::interval(self.registry.settings.lease / 3);
+        renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        loop {
+            // Who was paused for longer than the lease renews it before anything is sent.
+            if self.registry.now() >= self.position.value.lease_until
+                && let Some(ended) = self.save().await
+            {
+                return ended;
+            }
+            let wake = self.deliver();
+            let pause = wake.map_or(Duration::from_secs(3600), |time| {
+                time.since(self.registry.now()).map_or(Duration::ZERO, Ttl::as_duration)
+            });
+            let ended = tokio::select! {
+                () = &mut stop => {
+                    self.release().await;
+                    return Ended::Finished;
+                }
+                delivery = events.next(), if self.queue.has_room() => match delivery {
+                    Some(Ok(Delivery::Event(event))) => {
+                        self.push(&event, events.cursor().clone());
+                        None
+                    }
+                    Some(Ok(Delivery::Trimmed)) => {
+                        tracing::error!(webhook = self.id.as_str(), "events were trimmed before they were sent");
+                        self.position.value.trimmed_at = Some(self.registry.now());
+                        self.unsaved += 1;
+                        None
+                    }
+                    // The stream resumes after a second.
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, webhook = self.id.as_str(), "events cannot be read");
+                        None
+                    }
+                    None => return Ended::Finished,
+                },
+                Some((number, outcome)) = self.sending.next(), if !self.sending.is_empty() => {
+                    self.settle(number, outcome).await
+                }
+                () = tokio::time::sleep(pause), if wake.is_some() => None,
+                _ = renewals.tick() => self.renew().await,
+            };
+            if let Some(ended) = ended {
+                return ended;
+            }
+            if self.unsaved >= SAVED_AFTER
+                && let Some(ended) = self.save().await
+            {
+                return ended;
+            }
+        }
+    }
+
+    fn push(&mut self, event: &Event, after: Cursor) {
+        let is_wanted = self.subscription.wants(event.what.as_str());
+        let message = is_wanted.then(|| Message {
+            id: event.id.to_string(),
+            body: Bytes::from(serde_json::to_vec(&CloudEvent::new(event)).unwrap_or_default()),
+        });
+        self.queue.push(self.lane_of(event), after, message);
+    }
+
+    /// Returns the lane of the tokens that an event is about: all of a subject are in one.
+    fn lane_of(&self, event: &Event) -> Lane {
+        match &event.what {
+            EventKind::EpochAdvanced { of: EpochOf::Subject(subject) } => {
+                self.registry.manager.lane_of(subject)
+            }
+            EventKind::EpochAdvanced { of: EpochOf::Family(family) } => family.root().lane(),
+            _ => event.token().map_or(Lane::default(), |token| token.lane()),
+        }
+    }
+
+    /// Begins what is due. Returns when something else is.
+    fn deliver(&mut self) -> Option<Timestamp> {
+        while self.sending.len() < MAX_CONCURRENT {
+            let number = match self.queue.next(self.registry.now()) {
+                Next::Deliver(number) => number,
+                Next::WaitUntil(time) => return Some(time),
+                Next::Idle => return None,
+            };
+            let Some((message, _)) = self.queue.get(number) else { continue };
+            let (registry, message) = (Arc::clone(&self.registry), message.clone());
+            let subscription = self.subscription.clone();
+            self.sending.push(Box::pin(async move {
+                (number, registry.send(&subscription, &message).await)
+            }));
+        }
+        None
+    }
+
+    /// Notes what came of a delivery.
+    async fn settle(&mut self, number: EntryNumber, outcome: Outcome) -> Option<Ended> {
+        let now = self.registry.now();
+        self.unsaved += 1;
+        let asked = match outcome.verdict {
+            Verdict::Delivered => {
+                self.position.value.delivered_at = Some(now);
+                self.queue.finish(number);
+                return None;
+            }
+            Verdict::Gone => {
+                let why = "the receiver answered 410 Gone";
+                let _logged = logged(&self.id, self.registry.disable(&self.id, why).await);
+                self.release().await;
+                return Some(Ended::Finished);
+            }
+            Verdict::Retry { after } => after,
+        };
+        let error = outcome.error.unwrap_or_default();
+        self.position.value.failed_at = Some(now);
+        self.position.value.last_error = Some(error.clone());
+        let (message, attempts) = self.queue.get(number)?;
+        let retry = self.registry.settings.retry;
+        if let Some(wait) = retry.wait_after(attempts, asked, random()) {
+            self.queue.postpone(number, now + wait);
+            return None;
+        }
+        let letter = DeadLetter {
+            message: message.id.clone(),
+            event: String::from_utf8_lossy(&message.body).into_owned(),
+            attempts,
+            at: now,
+            error,
+        };
+        match logged(&self.id, self.registry.bury(&self.id, &letter).await) {
+            Some(true) => self.queue.finish(number),
+            Some(false) => self.queue.postpone(number, now + retry.max),
+            None => self.queue.postpone(number, now + PAUSE),
+        }
+        None
+    }
+
+    /// Reads the subscription again, and renews the lease.
+    async fn renew(&mut self) -> Option<Ended> {
+        match logged(&self.id, self.registry.subscription(&self.id).await) {
+            None => {}
+            Some(Some(found)) if found.value.enabled => self.subscription = found.value,
+            Some(Some(_)) => {
+                self.release().await;
+                return Some(Ended::Finished);
+            }
+            Some(None) => {
+                let _logged = logged(&self.id, self.registry.remove_leftovers(&self.id).await);
+                return Some(Ended::Finished);
+            }
+        }
+        self.save().await
+    }
+
+    /// Saves the position and renews the lease. Returns how the run has ended if the lease is lost.
+    async fn save(&mut self) -> Option<Ended> {
+        self.position.value.lease_until = self.registry.now() + lease(&self.registry);
+        self.write().await
+    }
+
+    /// Saves the position, and gives the lease away.
+    async fn release(&mut self) {
+        self.position.value.lease_until = Timestamp::default();
+        let _ended_anyway = self.write().await;
+    }
+
+    async fn write(&mut self) -> Option<Ended> {
+        self.position.value.cursor = self.queue.done().to_string();
+        let body = stored::body(&self.position.value);
+        let version = Some(self.position.version);
+        match self.registry.replace(self.id.position(), version, Some(body)).await {
+            Ok(version) => {
+                self.position.version = version;
+                self.unsaved = 0;
+                None
+            }
+            Err(WebhookError::Contended) => {
+                tracing::warn!(webhook = self.id.as_str(), owner = self.owner, "the lease is lost");
+                Some(Ended::Later)
+            }
+            Err(error) => {
+                let _logged = logged::<()>(&self.id, Err(error));
+                // Whether it was written is not known, so nothing is sent before it is read again.
+                Some(Ended::Later)
+            }
+        }
+    }
+}
+
+/// Logs why a step has failed.
+fn logged<T>(id: &WebhookId, outcome: Result<T, WebhookError>) -> Option<T> {
+    let log = |error: &WebhookError| {
+        tracing::warn!(webhook = id.as_str(), ?error, "a step of a webhook fails");
+    };
+    outcome.inspect_err(log).ok()
+}
+
+fn lease(registry: &Registry) -> Ttl {
+    Ttl::try_from(registry.settings.lease).unwrap_or(Ttl::from_secs(1))
+}
+
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness a wait has its whole length.
+    let _whole = OsRandom.fill(&mut bytes);
+    u64::from_be_bytes(bytes)
+}

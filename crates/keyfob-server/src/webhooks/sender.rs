@@ -1,0 +1,207 @@
+//! One request to one receiver.
+//!
+//! The sender resolves the name itself, and connects to an address that it has checked: it asks for the name once, so
+//! another answer to a second question gains nothing. A redirect is not followed. The body of the answer is not read.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Request};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use keyfob::values::Timestamp;
+use keyfob_webhook::address::AddressPolicy;
+use keyfob_webhook::answer::Verdict;
+use keyfob_webhook::endpoint::Endpoint;
+use keyfob_webhook::secret::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
+use tokio::net::TcpStream;
+
+/// How many addresses of a name are tried.
+const MAX_ADDRESSES: usize = 3;
+/// The maximum size of the head of an answer.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Sends messages.
+pub(super) struct Sender {
+    addresses: AddressPolicy,
+    timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<tokio_rustls::TlsConnector>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) id: String,
+    pub(super) body: Bytes,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) verdict: Verdict,
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<String>,
+}
+
+impl Outcome {
+    fn failed(error: String) -> Self {
+        Self { verdict: Verdict::Retry { after: None }, status: None, error: Some(error) }
+    }
+}
+
+impl Sender {
+    pub(super) fn new(addresses: AddressPolicy, timeout: Duration) -> Self {
+        Self {
+            addresses,
+            timeout,
+            #[cfg(feature = "tls")]
+            tls: connector(),
+        }
+    }
+
+    /// Sends a message, signed with each of the secrets.
+    pub(super) async fn send(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &[Secret],
+        message: &Message,
+        now: Timestamp,
+    ) -> Outcome {
+        let attempt = self.attempt(endpoint, secrets, message, now);
+        match tokio::time::timeout(self.timeout, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::failed(error),
+            Err(_) => Outcome::failed(format!("no answer within {:?}", self.timeout)),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &[Secret],
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Outcome, String> {
+        let signature = sign(secrets, &message.id, now, &message.body);
+        let header =
+            |text: String| HeaderValue::try_from(text).map_err(|_| "a header is not valid");
+        let request = Request::post(endpoint.path_and_query())
+            .header(HOST, header(endpoint.authority())?)
+            .header(USER_AGENT, concat!("keyfob/", env!("CARGO_PKG_VERSION")))
+            .header(CONTENT_TYPE, "application/cloudevents+json")
+            .header(ID_HEADER, header(message.id.clone())?)
+            .header(TIMESTAMP_HEADER, now.as_secs())
+            .header(SIGNATURE_HEADER, header(signature)?)
+            .body(Full::new(message.body.clone()))
+            .map_err(|error| format!("the request cannot be made: {error}"))?;
+        let stream = self.connect(endpoint).await?;
+        if !endpoint.is_tls() {
+            return answer(stream, request, now).await;
+        }
+        #[cfg(feature = "tls")]
+        {
+            let tls = self.tls.as_ref().ok_or("TLS cannot be set up: the log says why")?;
+            let name = tokio_rustls::rustls::pki_types::ServerName::try_from(endpoint.host())
+                .map_err(|_| "the host is no name of a certificate")?;
+            let stream = tls.connect(name.to_owned(), stream).await;
+            let stream = stream.map_err(|error| format!("TLS failed: {error}"))?;
+            answer(stream, request, now).await
+        }
+        #[cfg(not(feature = "tls"))]
+        Err("this server was built without TLS".to_owned())
+    }
+
+    /// Connects to an address that is allowed.
+    async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, String> {
+        let host = (endpoint.host(), endpoint.port());
+        let found: Vec<SocketAddr> = match endpoint.address() {
+            Some(address) => vec![SocketAddr::from((address, endpoint.port()))],
+            None => tokio::net::lookup_host(host)
+                .await
+                .map_err(|error| format!("the name cannot be resolved: {error}"))?
+                .collect(),
+        };
+        let is_allowed = |found: &&SocketAddr| self.addresses.allows(found.ip(), endpoint.is_tls());
+        let allowed: Vec<_> = found.iter().filter(is_allowed).take(MAX_ADDRESSES).collect();
+        if allowed.is_empty() {
+            return Err(refused(found.first().map(SocketAddr::ip)));
+        }
+        let mut last = String::new();
+        for address in allowed {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = format!("{address} cannot be reached: {error}"),
+            }
+        }
+        Err(last)
+    }
+}
+
+fn refused(address: Option<IpAddr>) -> String {
+    match address {
+        Some(address) => format!(
+            "{address} is not allowed: it is not public, or the URL is not https. An operator may allow its network \
+             in [webhooks] allowed_networks"
+        ),
+        None => "the name has no address".to_owned(),
+    }
+}
+
+async fn answer<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    _now: Timestamp,
+) -> Result<Outcome, String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |error: hyper::Error| format!("the receiver does not speak HTTP: {error}");
+    let (mut requests, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
+    // Dropped with this future, and then the connection is closed.
+    let response = requests.send_request(request);
+    tokio::pin!(connection, response);
+    let response = tokio::select! {
+        response = &mut response => response.map_err(failed)?,
+        ended = &mut connection => {
+            ended.map_err(failed)?;
+            response.await.map_err(failed)?
+        }
+    };
+    let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let verdict = Verdict::of(status, retry_after);
+    let error = (verdict != Verdict::Delivered).then(|| match status {
+        300..=399 => format!("the receiver answered {status}: redirects are not followed"),
+        _ => format!("the receiver answered {status}"),
+    });
+    Ok(Outcome { verdict, status: Some(status), error })
+}
+
+/// Returns what opens connections with TLS, trusting the roots of the system.
+#[cfg(feature = "tls")]
+fn connector() -> Option<tokio_rustls::TlsConnector> {
+    use std::sync::Arc;
+
+    use rustls::{ClientConfig, RootCertStore, crypto};
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        tracing::warn!("the system has no root certificates: webhooks with https fail");
+    }
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config =
+        config.inspect_err(|error| tracing::error!(%error, "TLS cannot be set up")).ok()?;
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    Some(tokio_rustls::TlsConnector::from(Arc::new(config)))
+}
