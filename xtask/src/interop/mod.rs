@@ -23,6 +23,7 @@ mod services;
 mod spectral;
 mod tools;
 mod traefik;
+mod webhooks;
 
 use anyhow::{Context, Result, bail};
 
@@ -75,6 +76,11 @@ const PROGRAMS: &[Program] = &[
         name: "spectral",
         about: "holds /openapi.json to the rules of spectral:oas",
         run: spectral::run,
+    },
+    Program {
+        name: "standardwebhooks",
+        about: "receives events and checks their signatures",
+        run: webhooks::run,
     },
     Program { name: "traefik", about: "guards a page by ForwardAuth", run: traefik::run },
 ];

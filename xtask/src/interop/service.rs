@@ -46,6 +46,7 @@ impl Service {
             .args(args)
             // What needs no proof is not changed by this.
             .envs([("KEYFOB_DPOP_NONCE", "required"), ("KEYFOB_PUBLIC_CLIENTS", "spa")])
+            .env("KEYFOB_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8")
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()

@@ -11,3 +11,4 @@ mod outage;
 mod propagation;
 mod refreshing;
 mod replica;
+mod webhooks;

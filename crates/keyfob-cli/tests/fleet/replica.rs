@@ -65,6 +65,7 @@ impl Deployment {
         }
         let log = std::fs::File::options().create(true).append(true).open(self.log_path());
         command.args(args).current_dir(self.home.path()).env("KEYFOB_STORE", store);
+        command.env("KEYFOB_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8");
         command.stdin(Stdio::null()).stderr(log.unwrap());
         command
     }
