@@ -166,6 +166,8 @@ catalog! {
     connections: Gauge = "keyfob_http_connections", "Open connections.";
     connections_cut: By<Counter, ConnectionCut> = "keyfob_http_connections_cut_total",
         "Connections that the server closed, by reason.";
+    webhook_deliveries: By<Counter, WebhookDelivery> = "keyfob_webhook_deliveries_total",
+        "Attempts to send an event to the receiver of a webhook, by outcome.";
     tls_handshakes_failed: Counter = "keyfob_http_tls_handshakes_failed_total",
         "Handshakes of TLS that failed or took too long.";
     reloads: By<Counter, ReloadOutcome> = "keyfob_http_reloads_total",

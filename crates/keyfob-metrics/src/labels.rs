@@ -112,6 +112,17 @@ labels! {
         Undecided "proof_undecided",
     }
 
+    /// What came of an attempt to send an event to a receiver.
+    pub WebhookDelivery "outcome" {
+        Delivered "delivered",
+        /// It is tried again.
+        Failed "failed",
+        /// It failed, and was the last attempt: the delivery is a dead letter now.
+        GivenUp "given_up",
+        /// The receiver answered 410: the webhook is disabled.
+        Gone "gone",
+    }
+
     /// The kind of a token, as far as the bearer token shows it.
     pub MaybeKind "kind" {
         Access "access",

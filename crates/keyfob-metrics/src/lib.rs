@@ -38,7 +38,7 @@ pub use labels::{
     CacheLookup, ClockJump, ConnectionCut, CountedState, Derivation, HttpRoute, HttpStatus,
     InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome, MaybeKind, ObservationOutcome,
     ProofOutcome, RefreshOutcome, ReloadOutcome, RevocationTarget, SealOperation, SessionOutcome,
-    StoreOutcome, SweepOutcome, Under, ValidationOutcome,
+    StoreOutcome, SweepOutcome, Under, ValidationOutcome, WebhookDelivery,
 };
 pub use tally::{HotCounters, Tallied};
 

@@ -68,7 +68,7 @@ impl Server {
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
         let dpop = dpop_of(&manager);
-        let webhooks = Registry::new(manager.clone(), settings.webhooks.clone());
+        let webhooks = Registry::new(manager.clone(), settings.webhooks.clone(), metrics.clone());
         let parts = Parts {
             manager,
             dpop,

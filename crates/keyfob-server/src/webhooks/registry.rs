@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use keyfob::metrics::{HttpMetrics, WebhookDelivery};
 use keyfob::random::OsRandom;
 use keyfob::store::{Document, DocumentName, DocumentVersion, DocumentWritten, ListDocuments};
 use keyfob::values::{Timestamp, Ttl};
@@ -43,6 +44,7 @@ pub(crate) struct Registry {
     pub(super) manager: TokenManager,
     pub(super) settings: WebhookSettings,
     pub(super) sender: Sender,
+    metrics: HttpMetrics,
     /// Wakes the supervisor after a change by this process.
     pub(super) changed: Notify,
 }
@@ -79,9 +81,18 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(manager: TokenManager, settings: WebhookSettings) -> Arc<Self> {
+    pub(crate) fn new(
+        manager: TokenManager,
+        settings: WebhookSettings,
+        metrics: HttpMetrics,
+    ) -> Arc<Self> {
         let sender = Sender::new(settings.addresses.clone(), settings.timeout);
-        Arc::new(Self { manager, settings, sender, changed: Notify::new() })
+        Arc::new(Self { manager, settings, sender, metrics, changed: Notify::new() })
+    }
+
+    /// Counts an attempt.
+    pub(super) fn count(&self, outcome: WebhookDelivery) {
+        self.metrics.handles.webhook_deliveries.of(outcome).increment(1);
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use keyfob::event::{CloudEvent, EpochOf, Event, EventKind};
 use keyfob::handlers::Delivery;
+use keyfob::metrics::WebhookDelivery;
 use keyfob::random::{OsRandom, Random as _};
 use keyfob::store::{Cursor, Lane};
 use keyfob::values::{Timestamp, Ttl};
@@ -186,11 +187,13 @@ impl Runner {
         self.unsaved += 1;
         let asked = match outcome.verdict {
             Verdict::Delivered => {
+                self.registry.count(WebhookDelivery::Delivered);
                 self.position.value.delivered_at = Some(now);
                 self.queue.finish(number);
                 return None;
             }
             Verdict::Gone => {
+                self.registry.count(WebhookDelivery::Gone);
                 let why = "the receiver answered 410 Gone";
                 let _logged = logged(&self.id, self.registry.disable(&self.id, why).await);
                 self.release().await;
@@ -204,9 +207,11 @@ impl Runner {
         let (message, attempts) = self.queue.get(number)?;
         let retry = self.registry.settings.retry;
         if let Some(wait) = retry.wait_after(attempts, asked, random()) {
+            self.registry.count(WebhookDelivery::Failed);
             self.queue.postpone(number, now + wait);
             return None;
         }
+        self.registry.count(WebhookDelivery::GivenUp);
         let letter = DeadLetter {
             message: message.id.clone(),
             event: String::from_utf8_lossy(&message.body).into_owned(),
