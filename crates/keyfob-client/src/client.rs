@@ -43,7 +43,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| Error::UnexpectedAnswer(text_of(&error)))
     }
 
-    async fn call_raw(&self, request: &Request) -> Result<Bytes, Error> {
+    pub(crate) async fn call_raw(&self, request: &Request) -> Result<Bytes, Error> {
         let inner = &self.inner;
         self.repeat(request, |authorization| async move {
             inner.transport.call(request, authorization.as_ref()).await

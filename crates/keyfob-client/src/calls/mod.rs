@@ -7,6 +7,7 @@
 //! | `revoke` | revoke |
 //! | `state` | events, statistics, the report of `doctor` |
 //! | `session` | the caller itself, sessions of people |
+//! | `webhooks` | webhooks and their dead letters |
 //! | `upkeep` | limits, keys, recovery |
 
 mod check;
@@ -15,3 +16,4 @@ mod session;
 mod state;
 mod tokens;
 mod upkeep;
+mod webhooks;

@@ -10,3 +10,4 @@ mod revoking;
 mod support;
 mod tls;
 mod tour;
+mod webhooks;
