@@ -56,7 +56,7 @@ pub mod webhook;
 
 pub use change::{DeriveBody, RefreshBody, RefreshedBody, RefreshedCase, RotateBody, UpdateBody};
 pub use event::{EventBody, EventsPageBody};
-pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec};
+pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec, TokenFormat};
 pub use introspect::IntrospectBody;
 pub use json::InvalidJson;
 pub use keys::{
@@ -78,7 +78,7 @@ pub use refusal::RefusalBody;
 pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
 pub use secret::SecretText;
 pub use session::OpenSessionBody;
-pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
+pub use token::{IssueOutcome, IssuedBody, RevocationBody, StatusPlaceBody, TokenBody};
 pub use validate::{
     DpopBody, ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, ProvenKey, SecretBody,
     ValidateAnswer, ValidateBody, WhichSecret,

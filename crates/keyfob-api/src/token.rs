@@ -83,6 +83,9 @@ pub struct TokenBody {
     /// The claims: registered ones, then those of the application.
     #[cfg_attr(feature = "schema", schemars(with = "Object"))]
     pub claims: Box<RawValue>,
+    /// The place of a JWT in a status list. Left out for an opaque token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<StatusPlaceBody>,
     /// The revocation, if the token was revoked.
     pub revocation: Option<RevocationBody>,
     /// `epochs_lost` if the store lost data that may have revoked the token. Such a token is refused.
@@ -116,11 +119,25 @@ impl TokenBody {
             metadata: token.metadata.clone(),
             // Claims are an object of texts and JSON, which can be written in any case.
             claims: claims.unwrap_or_else(|_| RawValue::NULL.to_owned()),
+            jwt: token
+                .jwt
+                .map(|form| StatusPlaceBody { list: form.list.to_string(), index: form.index }),
             revocation: token.revocation.as_ref().map(RevocationBody::from),
             integrity: (token.integrity == RecordIntegrity::EpochsLost)
                 .then(|| "epochs_lost".to_owned()),
         }
     }
+}
+
+/// The place of a token in a status list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct StatusPlaceBody {
+    /// The list: what follows `/status-lists/`.
+    pub list: String,
+    /// The index in the list.
+    pub index: u32,
 }
 
 /// The revocation of a token.

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
 use keyfob::token::Confirmation;
 use keyfob::values::{
     AppId, AuthenticationContext, AuthenticationMethod, ClaimText, Issuer, NameSet, Platform,
@@ -14,7 +14,7 @@ use keyfob::values::{
 use keyfob::{
     Audience, ClientId, DeviceId, InvalidValue, Kind, Metadata, Scope, Subject, Tag, Ttl,
 };
-use keyfob_api::{AuthTime, GrantSpec, Lifetime, TimeSpec};
+use keyfob_api::{AuthTime, GrantSpec, Lifetime, TimeSpec, TokenFormat};
 use serde_json::value::RawValue;
 
 use crate::values::{self, ClaimArg, LabelArg};
@@ -26,6 +26,10 @@ pub(crate) struct GrantArgs {
     /// The kind of the token. Default: access
     #[arg(long, value_parser = values::kind())]
     kind: Option<Kind>,
+
+    /// The form of the token: jwt, for services that check it offline. Default: opaque
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 
     /// The subject that the token speaks for
     #[arg(long)]
@@ -146,6 +150,13 @@ pub(crate) struct GrantArgs {
     claim: Vec<ClaimArg>,
 }
 
+/// A form of tokens other than the usual one.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A signed JWT (RFC 9068)
+    Jwt,
+}
+
 impl TryFrom<GrantArgs> for GrantSpec {
     type Error = InvalidValue;
 
@@ -172,6 +183,7 @@ impl TryFrom<GrantArgs> for GrantSpec {
             absolute: args.absolute,
             uses: args.uses,
             metadata: Some(metadata),
+            format: args.format.map(|Format::Jwt| TokenFormat::Jwt),
             may_issue: None,
             claims,
         })

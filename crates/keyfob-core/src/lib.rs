@@ -44,8 +44,8 @@ pub mod values;
 pub use rules::{filter, rotation, validation};
 pub use values::{
     bearer, clock, digest, envelope, error_class, field, id, id_mac, invalid, key_version, kind,
-    limit_by, monotonic, names, namespace, operation, random, seal_fault, stamp, store_error, text,
-    time,
+    limit_by, monotonic, names, namespace, operation, random, seal_fault, stamp, status_list,
+    store_error, text, time,
 };
 
 pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError};

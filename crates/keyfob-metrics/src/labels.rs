@@ -260,6 +260,8 @@ labels! {
         Revoke "revoke",
         Token "token",
         Metadata "metadata",
+        Jwks "jwks",
+        StatusList "statusList",
         IssueTokens "issueTokens",
         ListTokens "listTokens",
         CountTokens "countTokens",

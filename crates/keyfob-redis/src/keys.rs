@@ -241,6 +241,7 @@ fn field_letter(field: TermField) -> u8 {
         TermField::Family => b'f',
         TermField::App => b'p',
         TermField::SessionIndex => b'r',
+        TermField::StatusList => b'j',
     }
 }
 

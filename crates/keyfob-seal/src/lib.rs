@@ -44,5 +44,5 @@ mod store;
 pub use error::KeyError;
 pub use keyfob_core::{KeyVersion, SealFault};
 pub use provider::{KeyProvider, StaticKeys};
-pub use ring::{KeyInfo, KeyRing, KeyState, NewKey};
+pub use ring::{DerivedKey, KeyInfo, KeyRing, KeyState, NewKey};
 pub use store::SealedStore;

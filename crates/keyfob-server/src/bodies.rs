@@ -94,7 +94,16 @@ pub fn presentation<'a>(
     device: Option<&'a DeviceId>,
     confirmation: Option<&'a Confirmation>,
 ) -> Presentation<'a> {
-    let presented = Presentation::new(bearer.expose());
+    presentation_of(bearer.expose(), device, confirmation)
+}
+
+/// Returns how the text of a bearer is presented, by the members of a body.
+pub(crate) fn presentation_of<'a>(
+    bearer: &'a str,
+    device: Option<&'a DeviceId>,
+    confirmation: Option<&'a Confirmation>,
+) -> Presentation<'a> {
+    let presented = Presentation::new(bearer);
     let presented = device.into_iter().fold(presented, Presentation::device);
     confirmation.into_iter().fold(presented, Presentation::confirmation)
 }

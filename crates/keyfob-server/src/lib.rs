@@ -28,6 +28,7 @@
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
+//! - **[`jwt`]** issues access tokens as JWTs, and serves their status lists.
 //! - **[`leaks`]** takes what GitHub's secret scanning found.
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
 //! - **[`limit_trial`]** and **[`recovery`]** do what `/v1` and the command line do alike.
@@ -48,6 +49,7 @@ mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+pub mod jwt;
 pub mod leaks;
 pub mod limit_trial;
 pub mod listen;

@@ -11,6 +11,7 @@ use keyfob_tower::dpop::Dpop;
 use tokio::net::TcpListener;
 
 use crate::access::caller::Authenticator;
+use crate::jwt::state::JwtState;
 use crate::listen::phase::Phases;
 use crate::listen::{self, Drained, Face, Listener, Shares};
 use crate::openapi::document;
@@ -49,6 +50,7 @@ struct Parts {
     pages: Mounted,
     dpop: Option<Dpop>,
     webhooks: Arc<Registry>,
+    jwt: Arc<JwtState>,
 }
 
 impl Server {
@@ -73,6 +75,7 @@ impl Server {
             manager,
             dpop,
             webhooks,
+            jwt: Arc::default(),
             openapi,
             metrics,
             render_metrics,
@@ -164,6 +167,7 @@ impl Parts {
             authenticator: Authenticator::new(settings.public_clients.clone()),
             limits: Shared::limits_of(&settings, &self.manager),
             dpop: self.dpop.clone().and_then(|dpop| with_settings(dpop, settings.dpop)),
+            jwt: Arc::clone(&self.jwt),
             settings,
             metrics: self.metrics.clone(),
             openapi: self.openapi.clone(),

@@ -8,6 +8,7 @@ use keyfob_tower::dpop::ProofPolicy;
 use keyfob_tower::{CertificateHeader, SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
+use crate::jwt::settings::JwtSettings;
 use crate::leaks::GithubKeys;
 use crate::listen::ConnectionBounds;
 use crate::webhooks::WebhookSettings;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub certificates: CertificateSettings,
     /// What is demanded of proofs of possession (DPoP, RFC 9449).
     pub dpop: DpopSettings,
+    /// Access tokens in the form of JWTs (RFC 9068).
+    pub jwt: JwtSettings,
     /// Bounds on connections and on the requests of a connection.
     pub bounds: ConnectionBounds,
     /// Whether each request has a line in the log.
@@ -100,6 +103,7 @@ impl Settings {
             github_keys: None,
             certificates: CertificateSettings::default(),
             dpop: DpopSettings::default(),
+            jwt: JwtSettings::default(),
             bounds: ConnectionBounds::default(),
             log_requests: false,
             webhooks: WebhookSettings::default(),
@@ -141,6 +145,12 @@ impl Settings {
     #[must_use]
     pub fn dpop(self, dpop: DpopSettings) -> Self {
         Self { dpop, ..self }
+    }
+
+    /// Sets [`Settings::jwt`].
+    #[must_use]
+    pub fn jwt(self, jwt: JwtSettings) -> Self {
+        Self { jwt, ..self }
     }
 
     /// Adds a [chain](Settings::chains) by name.

@@ -10,6 +10,7 @@ use keyfob::metrics::HttpMetrics;
 use keyfob_tower::dpop::Dpop;
 
 use crate::access::caller::Authenticator;
+use crate::jwt::state::JwtState;
 use crate::listen::phase::Phases;
 use crate::pages::Mounted;
 use crate::readiness::StoreReadiness;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     /// Checks proofs of possession. None: the manager has no store that remembers those that were used.
     pub(crate) dpop: Option<Dpop>,
+    /// Places in status lists, and the lists that are served.
+    pub(crate) jwt: Arc<JwtState>,
     /// The OpenAPI document.
     pub(crate) openapi: Bytes,
     /// The limits that requests charge, by operation.

@@ -8,8 +8,8 @@ use http::header::{AUTHORIZATION, COOKIE};
 use crate::cookie::SessionCookie;
 use crate::error_response::ErrorResponse;
 
-/// The maximum length of a bearer token in bytes. A bearer token of keyfob is shorter.
-const MAX_BEARER_BYTES: usize = 512;
+/// The maximum length of a bearer token in bytes, which may be a JWT. An opaque one of keyfob is shorter.
+const MAX_BEARER_BYTES: usize = 8 * 1024;
 /// The maximum length of all `Cookie` headers of a request in bytes.
 const MAX_COOKIE_BYTES: usize = 16 * 1024;
 /// The maximum length of a query in bytes.

@@ -19,17 +19,18 @@ pub mod values {
 /// The bearer token: the secret string, its prefix, its digest, and its generations.
 pub mod bearer {
     pub use keyfob_core::bearer::{
-        BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet,
+        BearerDigest, BearerKey, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet,
     };
 }
 
 /// What is asked for with a token, and what a token says: grant, claims, metadata, history.
 pub mod token {
     pub use keyfob_core::token::{
-        ActorChain, Allowed, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant,
-        HistoryEntry, Kind, LenientMetadata, LoginStamp, MayIssue, Metadata, MetadataLoss,
-        MetadataLossKind, NoClaims, PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation,
-        RevocationScope, SecretUsed, StateInputs, Token, TokenState, TokenView,
+        ActorChain, Allowed, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Expiry,
+        Grant, HistoryEntry, JwtForm, Kind, LenientMetadata, LoginStamp, MayIssue, Metadata,
+        MetadataLoss, MetadataLossKind, NoClaims, PrivateClaims, RecordIntegrity, RegisteredClaims,
+        Revocation, RevocationScope, SecretUsed, StateInputs, StatusListId, Token, TokenState,
+        TokenView,
     };
 }
 

@@ -104,6 +104,9 @@ pub struct GrantSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<MetadataSchema>"))]
     pub metadata: Option<Metadata>,
+    /// The form of the token: `opaque`, or `jwt` for services that check it offline. Default: opaque.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<TokenFormat>,
     /// What the holder of an API key may hand out to others, in addition to what the key itself has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::MayIssueSchema>"))]
@@ -112,6 +115,18 @@ pub struct GrantSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Object>"))]
     pub claims: Option<Box<RawValue>>,
+}
+
+/// The form of an access token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TokenFormat {
+    /// A text that says nothing. Whoever takes it asks the service.
+    #[default]
+    Opaque,
+    /// A signed JWT (RFC 9068), which can be checked without the service. It needs an audience and a client.
+    Jwt,
 }
 
 /// Why a [`GrantSpec`] does not make a grant. It contains no value of a member.
@@ -124,6 +139,9 @@ pub enum InvalidGrantSpec {
     /// `acr` or `amr` is given without `auth_time`.
     #[error("acr and amr need auth_time. Say when the subject was authenticated")]
     NoAuthTime,
+    /// A JWT is asked for where nobody can sign it.
+    #[error("a JWT is issued by a server, which has the keys that sign it. Name one: --server URL")]
+    NotAServer,
     /// A member is not valid.
     #[error(transparent)]
     Invalid(#[from] InvalidValue),
@@ -147,6 +165,8 @@ impl GrantSpec {
 
     /// Builds the grant. Relative times count from `now`; `by` is recorded as the one who issues.
     ///
+    /// The grant is for an opaque token. A server that issues JWTs takes [`GrantSpec::format`] out before.
+    ///
     /// The values of the grant are checked when a token is issued, or by [`Grant::check`].
     ///
     /// # Errors
@@ -154,6 +174,9 @@ impl GrantSpec {
     pub fn into_grant(self, by: Option<&Actor>, now: Timestamp) -> Result<Grant, InvalidGrantSpec> {
         if self.ttl.is_some() && self.expires_at.is_some() {
             return Err(InvalidGrantSpec::TwoExpiries);
+        }
+        if self.format == Some(TokenFormat::Jwt) {
+            return Err(InvalidGrantSpec::NotAServer);
         }
         let claims = match &self.claims {
             Some(object) => PrivateClaims::from_json(object.get())?,

@@ -16,7 +16,9 @@ use crate::interrupt::Interrupt;
 use crate::metrics;
 use crate::open;
 use crate::output::Output;
-use crate::service::configuration::{Configuration, Source, certificate_files, server_settings};
+use crate::service::configuration::{
+    Configuration, Source, certificate_files, draw_jwt_keys, jwt_keys, server_settings,
+};
 use crate::service::reload::{Hangups, Reloading};
 use crate::service::sockets::{self, Sockets};
 use crate::service::{supervisor, traces};
@@ -75,7 +77,9 @@ async fn serve(
         None => None,
     };
     let sockets = sockets::open(&config, certificates.as_ref()).await?;
-    let settings = server_settings(&config)?;
+    let mut settings = server_settings(&config)?;
+    let drawn = if args.dev { Some(draw_jwt_keys()?) } else { None };
+    settings.jwt.keys = jwt_keys(&config, manager, drawn.as_ref()).await?;
     let server = Server::with_metrics(manager.clone(), settings, Some(render));
     let recording = config.console.enabled.then(|| {
         let console = console(&server);
@@ -91,7 +95,8 @@ async fn serve(
         tokio::spawn(certificates.watch(config.tls.check_interval.as_duration()))
     });
     let (manager, reloaded) = (manager.clone(), server.clone());
-    let reloading = Reloading { source, config, manager, server: reloaded, certificates };
+    let reloading =
+        Reloading { source, config, manager, server: reloaded, certificates, drawn_keys: drawn };
     let reloading = tokio::spawn(reloading.run(hangups));
     let (stop_webhooks, stopped) = tokio::sync::oneshot::channel::<()>();
     let sender = server.clone();

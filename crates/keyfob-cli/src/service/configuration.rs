@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use keyfob::TokenManager;
+use keyfob::random::OsRandom;
 use keyfob_server::config::{ClientCertificates, Config, Loaded, Sources, TlsSection};
+use keyfob_server::jwt::{CannotSign, JwtKeys};
 use keyfob_server::leaks::GithubKeys;
 use keyfob_server::listen::tls::CertificateFiles;
 
 use crate::args::{ServeArgs, Settings};
 use crate::failure::Failure;
+use crate::key_source::KeySource;
 
 /// The maximum length of a file with the keys of GitHub.
 const MAX_KEYS_FILE_BYTES: u64 = 1024 * 1024;
@@ -123,4 +127,42 @@ pub(crate) fn server_settings(config: &Config) -> Result<keyfob_server::Settings
         details: String::new(),
     })?;
     Ok(settings.github_keys(keys))
+}
+
+/// Returns the keys that sign JWTs, if the configuration asks for JWTs. Without a ring they are those that were drawn, with
+/// `--dev`.
+pub(crate) async fn jwt_keys(
+    config: &Config,
+    manager: &TokenManager,
+    drawn: Option<&JwtKeys>,
+) -> Result<Option<JwtKeys>, Failure> {
+    let invalid =
+        |message: String| Failure::Usage { code: "invalid_value", message, details: String::new() };
+    if !config.jwt.is_wanted() {
+        return Ok(drawn.cloned());
+    }
+    let Some(source) = config.jwt.keys.as_deref().or(config.keys.as_deref()) else {
+        if let Some(drawn) = drawn {
+            return Ok(Some(drawn.clone()));
+        }
+        return Err(invalid(
+            "jwt.audiences needs keys that sign: set jwt.keys, or seal the store with keys. keyfob keys generate \
+             makes a key ring"
+                .to_owned(),
+        ));
+    };
+    let source: KeySource =
+        source.parse().map_err(|error| invalid(format!("jwt.keys is not valid: {error}")))?;
+    let ring = source.ring().await?;
+    JwtKeys::of_ring(&ring, manager).map(Some).map_err(cannot_sign)
+}
+
+/// Draws the keys that sign JWTs until the process ends.
+pub(crate) fn draw_jwt_keys() -> Result<JwtKeys, Failure> {
+    JwtKeys::draw(&OsRandom).map_err(cannot_sign)
+}
+
+fn cannot_sign(_: CannotSign) -> Failure {
+    let message = "the keys that sign JWTs cannot be derived".to_owned();
+    Failure::Usage { code: "invalid_value", message, details: String::new() }
 }

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use keyfob::TokenManager;
-use keyfob_server::Server;
 use keyfob_server::config::Config;
+use keyfob_server::jwt::JwtKeys;
 use keyfob_server::listen::tls::Certificates;
+use keyfob_server::{Server, Settings};
 
-use super::configuration::{Source, certificate_files, server_settings};
+use super::configuration::{Configuration, Source, certificate_files, jwt_keys, server_settings};
 use super::supervisor;
+use crate::failure::Failure;
 use crate::logs;
 
 /// What a reload replaces.
@@ -23,6 +25,8 @@ pub(crate) struct Reloading {
     pub(crate) manager: TokenManager,
     pub(crate) server: Server,
     pub(crate) certificates: Option<Arc<Certificates>>,
+    /// The keys that sign JWTs where no ring is named.
+    pub(crate) drawn_keys: Option<JwtKeys>,
 }
 
 /// The SIGHUPs of this process. Creating this catches them: before, they end the process.
@@ -72,9 +76,7 @@ impl Reloading {
     async fn reload(&self) {
         tracing::info!("configuration, keys and certificates are read again");
         supervisor::reloading();
-        let read = self.source.read();
-        let read = read.and_then(|read| Ok((server_settings(&read.loaded.config)?, read)));
-        match read {
+        match self.read().await {
             Ok((settings, read)) => {
                 let config = &read.loaded.config;
                 for setting in fixed(&self.config, config) {
@@ -99,6 +101,14 @@ impl Reloading {
             }
         }
         supervisor::ready();
+    }
+
+    async fn read(&self) -> Result<(Settings, Configuration), Failure> {
+        let read = self.source.read()?;
+        let mut settings = server_settings(&read.loaded.config)?;
+        let drawn = self.drawn_keys.as_ref();
+        settings.jwt.keys = jwt_keys(&read.loaded.config, &self.manager, drawn).await?;
+        Ok((settings, read))
     }
 
     async fn reload_keys(&self) {

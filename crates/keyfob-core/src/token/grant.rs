@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
+use super::jwt_form::JwtForm;
 use super::{Kind, MayIssue, Metadata};
+use crate::bearer::BearerKey;
 use crate::field::Field;
 use crate::id::Lane;
 use crate::invalid::{InvalidReason, InvalidValue};
@@ -112,6 +114,8 @@ pub struct GrantParts {
     pub acting: Option<Subject>,
     /// See [`Grant::refresh_policy`].
     pub refresh_policy: Option<RefreshPolicy>,
+    /// See [`Grant::jwt`].
+    pub jwt: Option<(JwtForm, BearerKey)>,
     /// See [`Grant::login`].
     pub login: Option<LoginStamp>,
     /// See [`Grant::by`].
@@ -138,6 +142,7 @@ impl Grant {
             private: PrivateClaims::none(),
             acting: None,
             refresh_policy: None,
+            jwt: None,
             login: None,
             by: None,
         };
@@ -389,6 +394,16 @@ impl Grant {
     pub fn may_issue(self, allowed: MayIssue) -> Self {
         self.with(|parts| {
             parts.registered.may_issue = Some(allowed);
+            Ok(())
+        })
+    }
+
+    /// Has the token issued in the form of a JWT, which whoever signs it makes from the token. The secret of its bearer
+    /// token follows from its id and the key, so that who verifies the JWT can present the token. Only for access
+    /// tokens without limited uses and without an idle timeout: a service that checks them offline reports no use.
+    pub fn jwt(self, form: JwtForm, key: BearerKey) -> Self {
+        self.with(|parts| {
+            parts.jwt = Some((form, key));
             Ok(())
         })
     }

@@ -7,6 +7,7 @@ mod claims_place;
 mod empty_claims;
 mod grant;
 mod history;
+mod jwt_form;
 mod lenient;
 mod may_issue;
 mod metadata;
@@ -20,11 +21,13 @@ mod state;
 mod view;
 
 pub use crate::kind::Kind;
+pub use crate::status_list::StatusListId;
 pub use actors::ActorChain;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub use grant::{Expiry, GrantParts};
 pub use grant::{Grant, LoginStamp};
 pub use history::{ChangeKind, HistoryEntry};
+pub use jwt_form::JwtForm;
 pub use lenient::{LenientMetadata, MetadataLoss, MetadataLossKind};
 pub use may_issue::{Allowed, MayIssue};
 pub use metadata::{Device, Metadata};
@@ -97,6 +100,8 @@ pub struct Token {
     pub metadata: Metadata,
     /// The claims.
     pub claims: Claims<PrivateClaims>,
+    /// The form of a token that was issued as a JWT; `None` if it is opaque.
+    pub jwt: Option<JwtForm>,
     /// The revocation, if the token was revoked.
     pub revocation: Option<Revocation>,
     /// Whether the store still has all data that it needs to decide about the token.
@@ -143,6 +148,7 @@ impl Token {
                 registered: RegisteredClaims::default(),
                 private: PrivateClaims::none(),
             },
+            jwt: None,
             revocation: None,
             integrity: RecordIntegrity::Sound,
         }

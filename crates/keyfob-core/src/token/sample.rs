@@ -40,6 +40,7 @@ pub fn token() -> Token {
         older_secret_until: None,
         metadata,
         claims: Claims::default(),
+        jwt: None,
         revocation: None,
         integrity: RecordIntegrity::Sound,
     }

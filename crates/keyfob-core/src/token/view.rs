@@ -60,6 +60,9 @@ impl Serialize for TokenView<'_> {
         map.serialize_entry("uses_left", &self.token.uses_left)?;
         map.serialize_entry("metadata", &self.token.metadata)?;
         map.serialize_entry("claims", &self.token.claims)?;
+        if let Some(jwt) = &self.token.jwt {
+            map.serialize_entry("jwt", jwt)?;
+        }
         map.serialize_entry("revocation", &self.token.revocation)?;
         if self.token.integrity == RecordIntegrity::EpochsLost {
             map.serialize_entry("integrity", "epochs_lost")?;

@@ -107,6 +107,10 @@ pub enum Field {
     Binding,
     /// The cursor of a page.
     Cursor,
+    /// The name of a status list.
+    StatusList,
+    /// The form of a JWT.
+    Jwt,
     /// An idempotency key.
     IdempotencyKey,
     /// The maximum number of tokens in a page.
@@ -187,6 +191,8 @@ impl Field {
             Self::Filter => "filter",
             Self::Binding => "binding",
             Self::Cursor => "cursor",
+            Self::StatusList => "status_list",
+            Self::Jwt => "jwt",
             Self::IdempotencyKey => "idempotency key",
             Self::PageLimit => "page_limit",
             Self::Login => "login",

@@ -21,6 +21,7 @@ pub mod random;
 pub mod seal_fault;
 mod serde_text;
 pub mod stamp;
+pub mod status_list;
 pub mod store_error;
 pub mod text;
 pub mod time;

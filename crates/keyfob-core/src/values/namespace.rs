@@ -10,6 +10,7 @@ use crate::digest::keyed;
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::id_mac::IdMac;
 use crate::random::{self, Random, RandomUnavailable};
+use crate::status_list::StatusListId;
 use crate::text::{AppId, ClientId, DeviceId, LabelKey, LabelValue, Subject, Tag};
 use crate::time::Timestamp;
 
@@ -72,6 +73,8 @@ pub enum TermField {
     /// The field of the term that every session index has. A session index is a record that is not
     /// a token; it has no other term.
     SessionIndex = 8,
+    /// The status list of a token that was issued as a JWT.
+    StatusList = 9,
 }
 
 /// The name of an epoch within a lane: a digest of the subject, the client or the ancestor.
@@ -244,6 +247,11 @@ impl Namespace {
         self.term(TermField::App, &[app.as_str().as_bytes()])
     }
 
+    /// Returns the term of a status list.
+    pub fn status_list(&self, list: StatusListId) -> Term {
+        self.term(TermField::StatusList, &[list.as_bytes()])
+    }
+
     /// Returns the term of the family whose root is `root`.
     pub fn family(&self, root: TokenId) -> Term {
         self.term(TermField::Family, &[root.as_bytes()])
@@ -378,6 +386,7 @@ impl TermField {
             Self::Family,
             Self::App,
             Self::SessionIndex,
+            Self::StatusList,
         ];
         all.into_iter().find(|field| *field as u8 == number)
     }

@@ -5,9 +5,12 @@
 //! A retired key keeps its line, because events that were sealed under it are not resealed. Stores refuse
 //! new writes under it.
 
+mod derived;
 mod text;
 
 use std::fmt;
+
+pub use derived::DerivedKey;
 
 use super::KeyError;
 use super::secret::Secret;

@@ -8,10 +8,12 @@ use keyfob::limit::Charge;
 use keyfob_tower::{SessionCookie, TrustedProxies};
 use keyfob_webhook::address::Network;
 
+use super::jwt::JwtSection;
 use super::limits::ALL_ROUTES;
 use super::sections::{Config, ProxiesSection, ProxyHeader, TracesSection};
 use super::unknown::nearest;
 use crate::chains::ChainName;
+use crate::jwt::settings::JwtSettings;
 use crate::listen::ConnectionBounds;
 use crate::routes::table::routes;
 
@@ -60,6 +62,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
             all.push(wrong(["webhooks", "allowed_networks"], format!("is not valid: {error}")));
         }
     }
+    check_jwt(&config.jwt, &mut all);
     check_traces(&config.traces, &mut all);
     check_limits(config, &mut all);
     check_chains(config, &mut all);
@@ -79,6 +82,21 @@ fn check_tls(config: &Config, all: &mut Vec<Wrong>) {
             all.push(wrong(["management", "tls"], "needs tls.certificate and tls.key"));
         }
         (None, None) => {}
+    }
+}
+
+fn check_jwt(jwt: &JwtSection, all: &mut Vec<Wrong>) {
+    /// With a shorter time every service would fetch all the time.
+    const MIN_STATUS_TTL: Ttl = Ttl::from_secs(5);
+
+    if jwt.ttl > JwtSettings::MAX_TTL {
+        all.push(wrong(["jwt", "ttl"], "is too long: at most 24h"));
+    }
+    if jwt.status_ttl < MIN_STATUS_TTL {
+        all.push(wrong(["jwt", "status_ttl"], "is too short: at least 5s"));
+    }
+    if jwt.status_lifetime <= jwt.status_ttl {
+        all.push(wrong(["jwt", "status_lifetime"], "has to be longer than jwt.status_ttl"));
     }
 }
 

@@ -18,6 +18,7 @@
 //! | module | content |
 //! |---|---|
 //! | `sections` | every setting, as types that serde reads |
+//! | `jwt` | access tokens in the form of JWTs |
 //! | `limits` | rate limits, and the routes that charge them |
 //! | `size`, `text` | values with units, and values that are written as text |
 //! | `given` | a setting that the environment or the command line gives |
@@ -34,6 +35,7 @@ mod apply;
 mod check;
 mod error;
 mod given;
+mod jwt;
 mod limits;
 mod places;
 mod sections;
@@ -45,6 +47,7 @@ mod text;
 mod unknown;
 
 pub use error::{ConfigError, ConfigErrors, Place};
+pub use jwt::{JwtAlgorithm, JwtSection};
 pub use limits::{LimitSection, LimitSubject};
 pub use sections::{
     ClientCertificates, Config, ConsoleSection, GatewaySection, HttpSection, LogFormat, LogSection,

@@ -15,6 +15,7 @@ use keyfob_webhook::retry::RetryPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::jwt::JwtSection;
 use super::limits::LimitSection;
 use super::size::ByteSize;
 use super::text;
@@ -63,6 +64,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Proofs of possession (DPoP, RFC 9449).
     pub dpop: DpopSection,
+    /// Access tokens in the form of JWTs (RFC 9068).
+    pub jwt: JwtSection,
     /// Bearers that were found where they should not be.
     pub leaks: LeaksSection,
     /// Events sent to receivers.
@@ -393,6 +396,7 @@ impl Default for Config {
             console: ConsoleSection::default(),
             gateway: GatewaySection::default(),
             dpop: DpopSection::default(),
+            jwt: JwtSection::default(),
             leaks: LeaksSection::default(),
             webhooks: WebhooksSection::default(),
             log: LogSection::default(),

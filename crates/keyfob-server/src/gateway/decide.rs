@@ -52,7 +52,8 @@ async fn allow(
     let presented = PresentedBearer::read(request.headers, request.query, cookie)?;
     let presented = presented.ok_or_else(ErrorResponse::unauthenticated)?;
     let device = device(request, demands.device.as_ref())?;
-    let mut presentation = Presentation::new(presented.bearer());
+    let bearer = shared.bearer(presented.bearer());
+    let mut presentation = Presentation::new(&bearer);
     if let Some(device) = &device {
         presentation = presentation.device(device);
     }

@@ -56,7 +56,8 @@ pub(crate) async fn handle(call: Call) -> Answer {
 
 async fn verdict(call: &Call, leak: GithubLeak) -> Result<GithubVerdict, Failure> {
     let request = RevokeRequest::reason(reason(&leak)).by("github");
-    let leaked = call.manager().revoke_leaked(leak.token.expose(), request).await?;
+    let found = call.shared.bearer(leak.token.expose().trim());
+    let leaked = call.manager().revoke_leaked(&found, request).await?;
     let label = match leaked {
         Leaked::NotOurs => GithubLabel::FalsePositive,
         Leaked::Revoked(token) => {

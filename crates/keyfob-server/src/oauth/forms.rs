@@ -33,7 +33,7 @@ pub(crate) const AUDIENCE: Parameter =
 pub(crate) const RESOURCE: Parameter = Parameter::new(
     "resource",
     Value::Texts(audience),
-    "The same as `audience`, under the name of RFC 8707.",
+    "A service that the token is meant for, as an absolute URI (RFC 8707).",
 );
 
 pub(crate) const SUBJECT_TOKEN: Parameter = Parameter::new(
@@ -87,8 +87,11 @@ pub(crate) const DPOP_NONCE: Parameter = Parameter::text::<String>(
     "The nonce for the next proof, if proofs need one (RFC 9449 section 8.2).",
 );
 
-/// The type of access tokens, the only one that can be exchanged (RFC 8693 section 3).
+/// The type of access tokens (RFC 8693 section 3).
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// The type of JWTs (RFC 8693 section 3). An access token may be one.
+pub(crate) const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 pub(crate) const INTROSPECTION: &[FormBody] = &[FormBody {
     name: "IntrospectionForm",
@@ -170,7 +173,7 @@ fn scopes(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn access_token_type(_: &mut SchemaGenerator) -> Schema {
-    one_word(ACCESS_TOKEN_TYPE)
+    json_schema!({ "type": "string", "enum": [ACCESS_TOKEN_TYPE, JWT_TYPE] })
 }
 
 fn one_word(word: &str) -> Schema {

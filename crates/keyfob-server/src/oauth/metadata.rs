@@ -20,6 +20,9 @@ pub(crate) struct Metadata {
     token_endpoint: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
+    /// Where the keys are that sign access tokens, if some are JWTs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     grant_types_supported: Vec<&'static str>,
     /// There is no authorization endpoint, so there is no response type.
     #[schemars(with = "Vec<String>")]
@@ -46,6 +49,13 @@ pub(crate) async fn handle(call: Call) -> Answer {
         token_endpoint: format!("{base}/oauth2/token"),
         introspection_endpoint: format!("{base}/oauth2/introspect"),
         revocation_endpoint: format!("{base}/oauth2/revoke"),
+        jwks_uri: call
+            .shared
+            .settings
+            .jwt
+            .keys
+            .as_ref()
+            .map(|_| format!("{base}/.well-known/jwks.json")),
         grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
         response_types_supported: [],
         scopes_supported: ManagementScope::ALL.map(ManagementScope::as_str).to_vec(),

@@ -17,7 +17,8 @@ use crate::respond::json::Answer;
 
 /// Answers a revocation.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let presented = Presentation::new(call.required(&TOKEN)?);
+    let bearer = call.shared.bearer(call.required(&TOKEN)?);
+    let presented = Presentation::new(&bearer);
     let caller = call.caller()?;
     // Explaining finds the token in whatever state, and counts no use.
     let token = match call.manager().explain(presented, &ValidationChain::new()).await {

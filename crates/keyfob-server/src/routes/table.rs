@@ -22,6 +22,7 @@ use super::reply::{Content, Reply};
 use super::route::{Handler, Route, Tag};
 use crate::access::demand::Demand;
 use crate::access::scope::ManagementScope::{Admin, Events, Introspect, Issue, Keys, Read, Revoke};
+use crate::jwt::routes::KeySetSchema;
 use crate::oauth::claims_view::IntrospectionSchema;
 use crate::oauth::forms;
 use crate::oauth::metadata::Metadata;
@@ -29,7 +30,7 @@ use crate::oauth::token::answer::TokenAnswer;
 use crate::operations::Status;
 use crate::parameter::{Parameter, schema_of};
 use crate::v1::parameters::{self, BIND, FILTER};
-use crate::{gateway, leaks, oauth, openapi, operations, page, v1};
+use crate::{gateway, jwt, leaks, oauth, openapi, operations, page, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
@@ -79,6 +80,19 @@ fn oauth_routes() -> Vec<Route> {
         })
         .about(Tag::OAuth, "Read the metadata of the server (RFC 8414)")
         .answers::<Metadata>(200, "The endpoints, and what they support."),
+        get("/.well-known/jwks.json", "jwks", |call| Box::pin(jwt::routes::keys(call)))
+            .about(Tag::OAuth, "Read the keys that sign access tokens (RFC 7517)")
+            .may_fail(&[404])
+            .answers::<KeySetSchema>(200, "The public keys."),
+        get("/status-lists/{list}", "statusList", |call| Box::pin(jwt::routes::status_list(call)))
+            .about(Tag::OAuth, "Read which JWTs are revoked (Token Status List)")
+            .may_fail(&[404, 503])
+            .reply(Reply {
+                status: 200,
+                about: "The list: a signed JWT.",
+                content: Content::Text("application/statuslist+jwt"),
+                headers: jwt::routes::LIST_HEADERS,
+            }),
     ]
 }
 

@@ -22,8 +22,9 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let (token, refusals) = match (&wanted.token, wanted.id) {
         (Some(bearer), None) => {
             let proven = wanted.cnf.as_ref().map(bodies::confirmation);
-            let presented =
-                bodies::presentation(bearer, wanted.device_id.as_ref(), proven.as_ref());
+            let bearer = call.shared.bearer(bearer.expose());
+            let device = wanted.device_id.as_ref();
+            let presented = bodies::presentation_of(&bearer, device, proven.as_ref());
             match call.manager().explain(presented, &chain).await {
                 Ok(explained) => {
                     secret = SecretBody::of(&explained.token);

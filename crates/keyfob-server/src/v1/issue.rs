@@ -5,8 +5,9 @@
 use futures_util::StreamExt as _;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
+use keyfob::token::{Expiry, TokenView};
 use keyfob::{Grant, Issued, Timestamp};
-use keyfob_api::{GrantSpec, IssueOutcome, RefusalBody};
+use keyfob_api::{GrantSpec, IssueOutcome, IssuedBody, RefusalBody, TokenFormat};
 
 use super::idempotency;
 use super::input::one_or_many;
@@ -14,6 +15,7 @@ use super::view::issued_body;
 use crate::access::bounds::{self, HandedOut};
 use crate::access::caller::Caller;
 use crate::call::Call;
+use crate::jwt::mint::Minter;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
@@ -34,7 +36,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
         Some(key) => call.manager().issue_many_once(&key, grants).await?,
         None => call.manager().issue_many(grants).collect().await,
     };
-    if is_array { many(issued, call.manager().now()) } else { one(issued, call.manager().now()) }
+    if is_array { many(&call, issued) } else { one(&call, issued) }
 }
 
 /// Builds the grant, and checks that the caller may hand it out.
@@ -43,11 +45,48 @@ fn grant(call: &Call, mut spec: GrantSpec, now: Timestamp) -> Result<Grant, Fail
     if spec.issuer.is_none() {
         spec.issuer.clone_from(&call.shared.settings.issuer);
     }
+    let format = spec.format.take();
     let grant = spec
         .into_grant(Some(&caller.actor()?), now)
         .map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))?;
     check_bounds(caller, &grant)?;
-    Ok(grant)
+    match format {
+        None | Some(TokenFormat::Opaque) => Ok(grant),
+        Some(TokenFormat::Jwt) => as_jwt(call, grant, now),
+    }
+}
+
+/// Asks for the token in the form of a JWT. It lives for as long as JWTs may, if the grant does not say for how long.
+fn as_jwt(call: &Call, grant: Grant, now: Timestamp) -> Result<Grant, Failure> {
+    let minter = Minter::of(call)?;
+    let parts = grant.clone().into_parts()?;
+    minter.check(parts.audiences.is_empty(), parts.client.as_ref())?;
+    let max = minter.settings().ttl;
+    let is_too_long = match parts.expiry {
+        Expiry::Default => false,
+        Expiry::After(ttl) => ttl > max,
+        Expiry::At(at) => at > now + max,
+        Expiry::Never => true,
+    };
+    if is_too_long {
+        let detail = "a JWT may not live that long: see jwt.ttl in the configuration";
+        return Err(Failure::bad("jwt_lives_too_long", detail));
+    }
+    let grant = if parts.expiry == Expiry::Default { grant.ttl(max) } else { grant };
+    let (form, key) = minter.form()?;
+    Ok(grant.jwt(form, key))
+}
+
+/// Returns the body of a token with what its owner presents: the bearer token, or the JWT.
+fn body<'a>(call: &Call, issued: &'a Issued) -> Result<IssuedBody<TokenView<'a>>, Failure> {
+    let now = call.manager().now();
+    match issued.token.jwt {
+        None => Ok(issued_body(issued, now)),
+        Some(_) => {
+            let jwt = Minter::of(call)?.mint(&issued.token)?;
+            Ok(IssuedBody::new(issued.token.view(now), &jwt))
+        }
+    }
 }
 
 fn check_bounds(caller: &Caller, grant: &Grant) -> Result<(), Failure> {
@@ -68,9 +107,9 @@ fn at(position: usize, failure: Failure) -> Failure {
     Failure { detail: format!("item {position}: {}", failure.detail).into(), ..failure }
 }
 
-fn one(issued: Vec<Result<Issued, keyfob::Error>>, now: Timestamp) -> Answer {
+fn one(call: &Call, issued: Vec<Result<Issued, keyfob::Error>>) -> Answer {
     let issued = issued.into_iter().next().ok_or(Failure::internal("nothing_issued"))??;
-    let mut response = json::with_status(StatusCode::CREATED, &issued_body(&issued, now))?;
+    let mut response = json::with_status(StatusCode::CREATED, &body(call, &issued)?)?;
     let location = format!("/v1/tokens/{}", issued.token.id);
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(LOCATION, location);
@@ -79,19 +118,17 @@ fn one(issued: Vec<Result<Issued, keyfob::Error>>, now: Timestamp) -> Answer {
 }
 
 /// Answers for many grants, in order. If none was issued, the first error is the answer.
-fn many(issued: Vec<Result<Issued, keyfob::Error>>, now: Timestamp) -> Answer {
+fn many(call: &Call, issued: Vec<Result<Issued, keyfob::Error>>) -> Answer {
     if !issued.is_empty() && issued.iter().all(Result::is_err) {
         let first = issued.into_iter().find_map(Result::err);
         return Err(first.map_or(Failure::internal("nothing_issued"), Failure::from));
     }
-    let outcomes: Vec<_> = issued
-        .iter()
-        .map(|issued| match issued {
-            Ok(issued) => IssueOutcome::Issued(Box::new(issued_body(issued, now))),
-            Err(error) => IssueOutcome::Failed {
-                error: RefusalBody { code: error.code().to_owned(), message: error.to_string() },
-            },
-        })
-        .collect();
-    json::with_status(StatusCode::CREATED, &outcomes)
+    let outcomes = issued.iter().map(|issued| match issued {
+        Ok(issued) => Ok(IssueOutcome::Issued(Box::new(body(call, issued)?))),
+        Err(error) => Ok(IssueOutcome::Failed {
+            error: RefusalBody { code: error.code().to_owned(), message: error.to_string() },
+        }),
+    });
+    let outcomes: Result<Vec<_>, Failure> = outcomes.collect();
+    json::with_status(StatusCode::CREATED, &outcomes?)
 }

@@ -22,7 +22,10 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let request = request.by(call.caller()?.actor()?);
     let (call, request) = (&call, &request);
     let found = stream::iter(tokens).map(|text: SecretText| async move {
-        let leaked = call.manager().revoke_leaked(text.expose(), request.clone()).await;
+        let leaked = {
+            let found = call.shared.bearer(text.expose().trim());
+            call.manager().revoke_leaked(&found, request.clone()).await
+        };
         leaked.map_err(Failure::from)
     });
     let found: Vec<Leaked> = found.buffered(MAX_CONCURRENT).try_collect().await?;

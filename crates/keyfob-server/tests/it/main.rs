@@ -11,6 +11,7 @@ mod failing_store;
 mod fuzz;
 mod gateway;
 mod introspection;
+mod jwt;
 mod leaks;
 #[path = "../../../keyfob/tests/it/mutations.rs"]
 mod mutations;

@@ -13,7 +13,7 @@ use keyfob_core::rotation::Rotation;
 use keyfob_core::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
 use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::{
-    ChangeKind, Claims, Kind, Metadata, PrivateClaims, RecordIntegrity, RegisteredClaims,
+    ChangeKind, Claims, JwtForm, Kind, Metadata, PrivateClaims, RecordIntegrity, RegisteredClaims,
     Revocation, RevocationScope, SecretUsed, Token, earliest_end,
 };
 use keyfob_store::{CountedAs, Loaded, MarkScope, Verdict};
@@ -65,6 +65,8 @@ pub(crate) struct Record {
     pub(crate) rotation: Option<Rotation>,
     #[n(21)]
     pub(crate) secrets: Option<Secrets>,
+    #[n(22)]
+    pub(crate) jwt: Option<JwtForm>,
 }
 
 /// One change in the life of a token, as its record keeps it.
@@ -178,6 +180,7 @@ impl Record {
         let older = self.secrets.and_then(|secrets| secrets.older);
         token.older_secret_until = older.map(|older| older.until);
         token.metadata = self.metadata;
+        token.jwt = self.jwt;
         token.claims = Claims { registered: self.registered, private: self.private };
         token
     }

@@ -6,6 +6,7 @@ mod contract_measured;
 mod contract_memory;
 mod contract_sealed;
 mod fuzz;
+mod jwt_form;
 mod limits;
 mod manager;
 mod metrics;

@@ -16,6 +16,7 @@
 //! proves one generation, see [`ratchet`].
 
 mod base62;
+mod key;
 mod layout;
 mod prefix;
 mod presented;
@@ -33,6 +34,7 @@ use crate::random::{Random, RandomUnavailable};
 
 use layout::{BODY, CHECK_DIGITS, GENERATION_DIGITS, KIND, MAX_LENGTH, SECRET_DIGITS};
 
+pub use key::BearerKey;
 pub use layout::ID_DIGITS;
 pub use prefix::BearerPrefix;
 pub use presented::{IdDigits, Presented};

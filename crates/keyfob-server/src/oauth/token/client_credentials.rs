@@ -6,13 +6,13 @@
 
 use keyfob::{Grant, Kind, Scope};
 
-use super::answer::{TokenAnswer, scopes};
+use super::answer::scopes;
+use super::form::{Form, audiences};
 use super::proof::{Proven, proven_key};
 use crate::access::scope::is_reserved;
 use crate::call::Call;
-use crate::oauth::forms::{AUDIENCE, RESOURCE};
 use crate::respond::failure::Failure;
-use crate::respond::json::{self, Answer};
+use crate::respond::json::Answer;
 
 pub(super) async fn handle(call: &Call) -> Answer {
     let caller = call.caller()?;
@@ -30,11 +30,11 @@ pub(super) async fn handle(call: &Call) -> Answer {
     for scope in granted {
         grant = grant.scope(scope);
     }
-    for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
-        grant = grant.audience(audience);
-    }
+    let asked = audiences(call)?;
+    let form = Form::of(call, &asked, (&key.audiences, key.client.as_ref()))?;
+    grant = form.say(asked.into_iter().fold(grant, Grant::audience))?;
     let proven = proven_key(call).await?;
     grant = proven.and_then(Proven::binding).into_iter().fold(grant, Grant::confirmation);
     let issued = call.manager().derive(call.presentation(caller.bearer()), grant).await?;
-    json::ok(&TokenAnswer::of(&issued, call.manager().now()))
+    form.answer(call, &issued, None)
 }

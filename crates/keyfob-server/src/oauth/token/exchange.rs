@@ -9,28 +9,29 @@
 use keyfob::token::Confirmation;
 use keyfob::{Error, Grant, Kind, Presentation, Scope, Subject, Token, ValidationChain};
 
-use super::answer::{TokenAnswer, scopes};
+use super::answer::scopes;
+use super::form::{Form, audiences};
 use super::proof::{Proven, proven_key};
 use crate::access::bounds;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
 use crate::oauth::forms::{
-    ACCESS_TOKEN_TYPE, ACTOR_TOKEN, ACTOR_TOKEN_TYPE, AUDIENCE, REQUESTED_TOKEN_TYPE, RESOURCE,
-    SCOPE, SUBJECT_TOKEN, SUBJECT_TOKEN_TYPE,
+    ACCESS_TOKEN_TYPE, ACTOR_TOKEN, ACTOR_TOKEN_TYPE, JWT_TYPE, REQUESTED_TOKEN_TYPE, SCOPE,
+    SUBJECT_TOKEN, SUBJECT_TOKEN_TYPE,
 };
 use crate::parameter::Parameter;
 use crate::respond::failure::Failure;
-use crate::respond::json::{self, Answer};
+use crate::respond::json::Answer;
 
 pub(super) async fn handle(call: &Call) -> Answer {
     let caller = call.caller()?;
-    let presented = call.required(&SUBJECT_TOKEN)?;
+    let presented = call.shared.bearer(call.required(&SUBJECT_TOKEN)?);
     check_type(call, &SUBJECT_TOKEN_TYPE)?;
     check_type(call, &REQUESTED_TOKEN_TYPE)?;
     let proven = proven_key(call).await?;
     let key = proven.as_ref().map(|proven| proven.key.clone());
-    let presented = presentation(presented, key.as_ref());
+    let presented = presentation(&presented, key.as_ref());
     let subject = inspect(call, presented).await?;
     if !may_exchange(caller, &subject) {
         let detail = "the subject token is not meant for this client";
@@ -49,15 +50,14 @@ pub(super) async fn handle(call: &Call) -> Answer {
         let passed_on = subject.scopes.iter().filter(|scope| may_pass_on(scope));
         grant = passed_on.cloned().fold(grant, Grant::scope);
     }
-    for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
-        grant = grant.audience(audience);
-    }
+    let asked = audiences(call)?;
+    let form = Form::of(call, &asked, (&subject.audiences, subject.client.as_ref()))?;
+    grant = form.say(asked.into_iter().fold(grant, Grant::audience))?;
     grant = proven.and_then(Proven::binding).into_iter().fold(grant, Grant::confirmation);
     let issued = call.manager().derive(presented, grant).await.map_err(invalid_token)?;
-    json::ok(&TokenAnswer {
-        issued_token_type: Some(ACCESS_TOKEN_TYPE),
-        ..TokenAnswer::of(&issued, call.manager().now())
-    })
+    let requested = call.optional(&REQUESTED_TOKEN_TYPE);
+    let is_jwt = requested == Some(JWT_TYPE);
+    form.answer(call, &issued, Some(if is_jwt { JWT_TYPE } else { ACCESS_TOKEN_TYPE }))
 }
 
 /// Returns a bearer token as the client presents it, with the key that it has proved.
@@ -106,7 +106,8 @@ async fn actor(call: &Call, key: Option<&Confirmation>) -> Result<Subject, Failu
         return Err(Failure::invalid_request("actor_token needs actor_token_type"));
     }
     check_type(call, &ACTOR_TOKEN_TYPE)?;
-    let token = inspect(call, presentation(presented, key)).await?;
+    let presented = call.shared.bearer(presented);
+    let token = inspect(call, presentation(&presented, key)).await?;
     if !caller.is_client_of(&token) {
         let detail = "the actor token was not issued to this client";
         return Err(Failure::oauth("unauthorized_client", detail));
@@ -116,14 +117,14 @@ async fn actor(call: &Call, key: Option<&Confirmation>) -> Result<Subject, Failu
     Ok(Subject::new(named.unwrap_or_default())?)
 }
 
-/// Checks a parameter that names a type of token: access tokens are the only type.
+/// Checks a parameter that names a type of token: an access token, which may be a JWT.
 fn check_type(call: &Call, parameter: &Parameter) -> Result<(), Failure> {
     let given = match parameter.is_required {
         true => Some(call.required(parameter)?),
         false => call.optional(parameter),
     };
     match given {
-        None | Some(ACCESS_TOKEN_TYPE) => Ok(()),
+        None | Some(ACCESS_TOKEN_TYPE | JWT_TYPE) => Ok(()),
         Some(_) => Err(Failure::invalid_request("only access tokens can be exchanged")),
     }
 }

@@ -6,11 +6,14 @@
 //! | `client_credentials` | `client_credentials` | derives an access token from the API key of the client |
 //! | token exchange (RFC 8693) | `exchange` | derives a narrower token from a token of somebody else |
 //!
+//! The services that a token is for decide its form (`form`): opaque, or a JWT.
+//!
 //! A client that sends a proof of possession (`proof`) gets tokens that are bound to its key.
 
 pub(crate) mod answer;
 mod client_credentials;
 mod exchange;
+mod form;
 mod proof;
 mod refresh;
 

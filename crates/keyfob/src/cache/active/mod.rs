@@ -324,6 +324,7 @@ impl<'a> ActiveToken<'a> {
         token.metadata.app_version = rest.app_version.map(Cow::into_owned);
         token.metadata.labels = owned(rest.labels);
         token.metadata.tags = owned(rest.tags);
+        token.jwt = rest.jwt;
         token.claims = Claims {
             registered: owned(rest.registered),
             private: PrivateClaims::from_stored_json(self.claims_json()).map_err(invalid)?,

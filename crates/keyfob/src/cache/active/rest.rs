@@ -8,7 +8,7 @@ use keyfob_core::id::{FamilyId, TokenId};
 use keyfob_core::names::{Labels, NameSet};
 use keyfob_core::text::{AppId, Tag, Version};
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Device, RegisteredClaims, SecretUsed, Token};
+use keyfob_core::token::{Device, JwtForm, RegisteredClaims, SecretUsed, Token};
 
 /// A map, so that an absent field takes no space. It never leaves the process.
 #[derive(PartialEq, Debug, Default, Encode, Decode)]
@@ -45,6 +45,8 @@ pub(super) struct Rest<'a> {
     pub(super) rotated_at: Option<Timestamp>,
     #[n(14)]
     pub(super) older: Option<Older>,
+    #[n(15)]
+    pub(super) jwt: Option<JwtForm>,
 }
 
 /// The older of two secrets.
@@ -86,6 +88,7 @@ impl<'a> Rest<'a> {
             tags: unusual(&metadata.tags),
             registered: unusual(&token.claims.registered),
             rotated_at: token.rotated_at,
+            jwt: token.jwt,
             older: match token.secret {
                 SecretUsed::Newest => None,
                 SecretUsed::Older { until } => Some(Older { half: None, until }),

@@ -91,6 +91,18 @@ pub(super) fn check_consistency(parts: &GrantParts) -> Result<(), InvalidValue> 
         let rule = "a refresh token is used once in each generation: leave the number out";
         return contradiction(Field::Uses, rule);
     }
+    if parts.jwt.is_some() {
+        if parts.kind != Kind::Access {
+            return contradiction(Field::Jwt, "only an access token can be a JWT");
+        }
+        if parts.uses.is_some() || parts.idle_timeout.is_some() {
+            let rule = "who checks a JWT offline reports no use: leave uses and idle timeout out";
+            return contradiction(Field::Jwt, rule);
+        }
+        if parts.expiry == Expiry::Never {
+            return contradiction(Field::Jwt, "a JWT has to expire");
+        }
+    }
     Ok(())
 }
 

@@ -97,6 +97,7 @@ pub(in crate::manager) fn terms_of(namespace: &Namespace, record: &Record) -> Ve
     terms.extend(record.subject.as_ref().map(|subject| namespace.subject(subject)));
     terms.extend(record.client.as_ref().map(|client| namespace.client(client)));
     terms.extend(record.family.map(|family| namespace.family(family.root())));
+    terms.extend(record.jwt.map(|jwt| namespace.status_list(jwt.list)));
     terms.extend(metadata.device.id.as_ref().map(|device| namespace.device(device)));
     terms.extend(metadata.app.as_ref().map(|app| namespace.app(app)));
     terms.extend(metadata.tags.iter().map(|tag| namespace.tag(tag)));

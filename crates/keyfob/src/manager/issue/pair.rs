@@ -95,8 +95,11 @@ impl TokenManager {
         let inner = &*self.inner;
         let at = refresh.record.issued_at;
         let id = inner.store.namespace().draw_id(at, refresh.id.lane(), &*inner.random)?;
-        let bearer =
-            BearerToken::draw(&inner.prefix, Kind::Access, id, Generation::FIRST, &*inner.random)?;
+        let (prefix, random) = (&inner.prefix, &*inner.random);
+        let bearer = match &request.parts.jwt {
+            Some((_, key)) => key.bearer(prefix, Kind::Access, id)?,
+            None => BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, random)?,
+        };
         let (parent, parts, default) = (&refresh.record, &request.parts, inner.lifetimes.access);
         let mut record = access_record(refresh.id, parent, parts, default, at)?;
         record.digest = bearer.digest();

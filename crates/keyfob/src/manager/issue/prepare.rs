@@ -6,7 +6,7 @@ use crate::codec::{Change, Record, Secrets};
 use crate::error::Error;
 use crate::manager::TokenManager;
 use crate::manager::descent::{family_under, line_under};
-use keyfob_core::bearer::{BearerDigest, Generation};
+use keyfob_core::bearer::{BearerDigest, BearerKey, Generation};
 use keyfob_core::field::Field;
 use keyfob_core::id::Lane;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
@@ -35,6 +35,8 @@ pub(in crate::manager) struct Prepared {
     pub(super) by: Option<Actor>,
     pub(super) now: Timestamp,
     pub(super) repeatable: Option<Repeatable>,
+    /// What the secret follows from, if the token is a JWT.
+    pub(super) bearer_key: Option<BearerKey>,
 }
 
 impl TokenManager {
@@ -67,12 +69,24 @@ impl TokenManager {
         if let Some(parent) = &parent {
             keep_until = keep_until.min(parent.keep_until);
         }
+        let bearer_key = parts.jwt.as_ref().map(|(_, key)| key.clone());
         let (uses_left, by) = (parts.uses, parts.by.clone());
         let is_root = matches!(parts.kind, Kind::Refresh | Kind::Session) && parent.is_none();
         let record = record_of(parts, parent.as_ref(), lifetime, now)?;
         let stamp = seen.map_or(StampRule::Present, StampRule::Seen);
         let repeatable = repeatable.cloned();
-        Ok(Prepared { record, is_root, lane, keep_until, uses_left, stamp, by, now, repeatable })
+        Ok(Prepared {
+            record,
+            is_root,
+            lane,
+            keep_until,
+            uses_left,
+            stamp,
+            by,
+            now,
+            repeatable,
+            bearer_key,
+        })
     }
 
     fn lane_for(
@@ -106,6 +120,7 @@ fn record_of(
     });
     let ancestors = parent.map(|parent| line_under(parent.token.id, &parent.token.ancestors));
     let ancestors = ancestors.transpose()?.unwrap_or_default();
+    let jwt = parts.jwt.map(|(form, _)| form);
     let mut registered = parts.registered;
     if let Some(actor) = parts.acting {
         registered.actors = Some(ActorChain::new(actor, None)?);
@@ -133,5 +148,6 @@ fn record_of(
         changes: vec![Change { at: now, by: parts.by, what: ChangeKind::Issued }],
         rotation,
         secrets: (parts.kind == Kind::ApiKey).then(Secrets::first),
+        jwt,
     })
 }

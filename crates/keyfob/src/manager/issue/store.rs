@@ -84,6 +84,8 @@ impl TokenManager {
             let (ratchet, bearer) = Ratchet::draw(&inner.prefix, id, random)?;
             record.ratchet = Some(ratchet);
             bearer
+        } else if let Some(key) = &prepared.bearer_key {
+            key.bearer(&inner.prefix, record.kind, id)?
         } else {
             BearerToken::draw(&inner.prefix, record.kind, id, Generation::FIRST, random)?
         };

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `count` | how many tokens match a filter |
 //! | `paging` | pages and cursors |
+//! | `status_list` | the tokens that have their status in one list |
 //! | `stats` | how many tokens there are, from counts that the store keeps |
 
 mod count;
 mod paging;
 mod stats;
+mod status_list;
 
 use std::ops::RangeInclusive;
 

@@ -51,6 +51,7 @@ pub(in crate::manager) fn access_record(
         changes: vec![Change { at, by: request.by.clone(), what: ChangeKind::Issued }],
         rotation: None,
         secrets: None,
+        jwt: request.jwt.as_ref().map(|(form, _)| *form),
         registered,
         ..refresh.clone()
     })
@@ -74,7 +75,10 @@ impl TokenManager {
         let prefix = &self.inner.prefix;
         let namespace = self.inner.store.namespace();
         let id = namespace.draw_shared_id(at, stored.id.lane(), &random)?;
-        let bearer = BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?;
+        let bearer = match &request.jwt {
+            Some((_, key)) => key.bearer(prefix, Kind::Access, id)?,
+            None => BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?,
+        };
         let default = self.inner.lifetimes.access;
         let mut record = access_record(stored.id, &stored.record, request, default, at)?;
         record.digest = bearer.digest();

@@ -1,10 +1,11 @@
 //! What is asked for with a refresh token.
 
+use keyfob_core::bearer::BearerKey;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{Actor, Audience, ClientId, Scope};
 use keyfob_core::time::Ttl;
-use keyfob_core::token::Confirmation;
+use keyfob_core::token::{Confirmation, JwtForm};
 
 /// What is asked for with a refresh token, and by whom.
 ///
@@ -24,6 +25,7 @@ pub(in crate::manager) struct RequestParts {
     pub(super) scopes: NameSet<Scope>,
     pub(super) audiences: NameSet<Audience>,
     pub(super) access_ttl: Option<Ttl>,
+    pub(in crate::manager) jwt: Option<(JwtForm, BearerKey)>,
     pub(in crate::manager) by: Option<Actor>,
 }
 
@@ -113,6 +115,15 @@ impl RefreshRequest {
         })
     }
 
+    /// Has the access token issued in the form of a JWT, as [`Grant::jwt`](crate::Grant::jwt) does. A retry gets the
+    /// place in a status list that the first attempt has taken.
+    pub fn jwt(self, form: JwtForm, key: BearerKey) -> Self {
+        self.with(|parts| {
+            parts.jwt = Some((form, key));
+            Ok(())
+        })
+    }
+
     /// Names the person or service that asks, for the events and the history.
     pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| {
@@ -153,6 +164,10 @@ impl RequestParts {
         for name in scopes.chain([""]).chain(audiences) {
             bytes.extend_from_slice(name.as_bytes());
             bytes.push(b'\n');
+        }
+        if self.jwt.is_some() {
+            // No audience has a control character in it.
+            bytes.extend_from_slice(b"\n\n");
         }
         if let Some(key) = self.bound_to() {
             bytes.extend_from_slice(b"\n");

@@ -1,0 +1,122 @@
+//! Which place in which status list a new token gets.
+//!
+//! Each process has lists of its own, so places need no store. It hands out the places of a list one by one, in an order
+//! that does not show who came first, and draws another list when one is full, or a day old.
+
+use std::sync::Mutex;
+
+use keyfob::random::{Random, RandomUnavailable};
+use keyfob::token::StatusListId;
+use keyfob::{Timestamp, TokenManager, Ttl};
+use sha2::{Digest as _, Sha256};
+
+/// How many places a list has. It takes 16 KiB without compression.
+pub(super) const CAPACITY: u32 = 1 << 17;
+
+/// For how long a list takes new tokens.
+const MAX_AGE: Ttl = Ttl::from_days(1);
+
+/// How many bytes of the name of a list are random. The others prove that a server has drawn it.
+const RANDOM_BYTES: usize = 12;
+
+/// The list whose places are handed out.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<Option<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    list: StatusListId,
+    drawn_at: Timestamp,
+    /// How many places were handed out.
+    next: u32,
+    /// The place after another one lies this far away. It is odd, so that each place comes once.
+    step: u32,
+    start: u32,
+}
+
+impl Places {
+    /// Takes the next place.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub(super) fn take(
+        &self,
+        manager: &TokenManager,
+        random: &dyn Random,
+    ) -> Result<(StatusListId, u32), RandomUnavailable> {
+        let now = manager.now();
+        let mut open = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let is_open = |open: &Open| open.next < CAPACITY && now < open.drawn_at + MAX_AGE;
+        let open = match &mut *open {
+            Some(open) if is_open(open) => open,
+            other => other.insert(Open::draw(manager, now, random)?),
+        };
+        let index = open.start.wrapping_add(open.next.wrapping_mul(open.step)) % CAPACITY;
+        open.next += 1;
+        Ok((open.list, index))
+    }
+}
+
+impl Open {
+    fn draw(
+        manager: &TokenManager,
+        drawn_at: Timestamp,
+        random: &dyn Random,
+    ) -> Result<Self, RandomUnavailable> {
+        let mut name = array::<16>(random)?;
+        let proof = proof(manager, &name);
+        name[RANDOM_BYTES..].copy_from_slice(&proof);
+        let [step, start] = [array(random)?, array(random)?].map(u32::from_be_bytes);
+        let list = StatusListId::from_bytes(name);
+        Ok(Self { list, drawn_at, next: 0, step: step | 1, start })
+    }
+}
+
+/// Returns the address of a status list.
+pub(super) fn list_uri(issuer: &str, list: StatusListId) -> String {
+    format!("{}/status-lists/{list}", issuer.trim_end_matches('/'))
+}
+
+/// Returns whether a server of the namespace has drawn the name of a list. Other names are answered without a question
+/// to the store.
+pub(super) fn is_drawn(manager: &TokenManager, list: StatusListId) -> bool {
+    list.as_bytes()[RANDOM_BYTES..] == proof(manager, list.as_bytes())
+}
+
+fn array<const N: usize>(random: &dyn Random) -> Result<[u8; N], RandomUnavailable> {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn proof(manager: &TokenManager, name: &[u8; 16]) -> [u8; 16 - RANDOM_BYTES] {
+    let mut digest = Sha256::new_with_prefix(manager.key_for("names of status lists"));
+    digest.update(&name[..RANDOM_BYTES]);
+    let digest = digest.finalize();
+    std::array::from_fn(|place| digest[place])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use keyfob::MemoryStore;
+    use keyfob::random::SeededRandom;
+
+    use super::*;
+
+    #[test]
+    fn each_place_of_a_list_is_taken_once_before_the_next_list_begins() {
+        let manager = TokenManager::new(MemoryStore::new().unwrap());
+        let (places, random) = (Places::default(), SeededRandom::new(1));
+        let take = || places.take(&manager, &random).unwrap();
+        let taken: Vec<_> = (0..CAPACITY).map(|_| take()).collect();
+        let lists: HashSet<_> = taken.iter().map(|(list, _)| *list).collect();
+        let indexes: HashSet<_> = taken.iter().map(|(_, index)| *index).collect();
+        assert_eq!((lists.len(), indexes.len()), (1, CAPACITY as usize));
+        assert!(indexes.iter().all(|index| *index < CAPACITY));
+        let (next, _) = take();
+        assert!(!lists.contains(&next) && is_drawn(&manager, next));
+        assert!(!is_drawn(&manager, StatusListId::from_bytes([7; 16])));
+    }
+}
