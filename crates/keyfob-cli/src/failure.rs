@@ -62,6 +62,8 @@ pub(crate) enum Failure {
     MalformedBearer { failure: Box<Failure>, hint: String },
     #[error("this command works on a store, and not through a server: {why}")]
     NeedsStore { why: &'static str },
+    #[error("this command works through a server, and not on a store: {why}")]
+    NeedsServer { why: &'static str },
     #[error("{what} cannot be read: {error}")]
     Input { what: String, error: io::Error },
     #[error("{refused} of {total} lines were refused")]
@@ -159,6 +161,7 @@ impl Failure {
             Self::Refused(refusal) => &refusal.code,
             Self::MalformedBearer { failure, .. } => failure.code(),
             Self::NeedsStore { .. } => "needs_store",
+            Self::NeedsServer { .. } => "needs_server",
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
@@ -190,6 +193,7 @@ impl Failure {
             | Self::Lines { .. }
             | Self::Listen { .. }
             | Self::NeedsStore { .. }
+            | Self::NeedsServer { .. }
             | Self::Configuration(_)
             | Self::Certificates(_)
             | Self::NoDataDirectory => Exit::Usage,
@@ -228,6 +232,9 @@ impl Failure {
             Self::MalformedBearer { hint, .. } => Some(hint.clone()),
             Self::Keyfob(Error::NotFound { .. }) => Some(SEE_TOKENS.into()),
             Self::Server(error) => hint_of_server(error).map(str::to_owned),
+            Self::NeedsServer { .. } => {
+                Some("name the server with --server, and its API key in KEYFOB_TOKEN".into())
+            }
             Self::NeedsStore { .. } => Some(
                 "leave out --server and KEYFOB_SERVER, and name the store with --store".into(),
             ),

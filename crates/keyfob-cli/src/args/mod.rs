@@ -21,6 +21,7 @@ mod serve;
 mod server;
 mod update;
 mod validate;
+mod webhook;
 
 use clap::{ArgAction, Parser, Subcommand};
 use keyfob::BearerPrefix;
@@ -45,6 +46,7 @@ pub(crate) use serve::{InitArgs, ServeArgs};
 pub(crate) use server::{Needs, Place, PlaceFlags, ServerSettings};
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
+pub(crate) use webhook::{WebhookArgs, WebhookCommand};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused or not found; 2 invalid arguments or input; 3 store unavailable;
@@ -125,7 +127,7 @@ Servers:
   With --server URL, a command asks a server ('keyfob serve') instead of opening a store, with the
   same output and exit codes. Its API key is in KEYFOB_TOKEN, or in a file: --token-file. A server
   records the client of that key, so there is no --by. These work on a store only: serve, init,
-  demo, and revoke --wait. 'keys list' shows the ring of the server, unless --keys names another one;
+  demo, and revoke --wait. 'webhook' works through a server only. 'keys list' shows the ring of the server, unless --keys names another one;
   'keys generate' and 'keys activate' change the ring of --keys, and 'keys retire' that and the store
   of the server.
 
@@ -293,6 +295,8 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Add, list, rotate and disable the clients of a server
     Client(ClientArgs),
+    /// Have events sent to receivers: add, list, test and change webhooks, and their dead letters
+    Webhook(WebhookArgs),
     /// Generate, list, activate and retire the keys that seal a store, and reseal it
     Keys(KeysArgs),
     /// Print a completion script for a shell
@@ -360,6 +364,7 @@ impl Command {
             | Self::Recover(_)
             | Self::Limit(_)
             | Self::Doctor => Needs::Tokens,
+            Self::Webhook(_) => Needs::Server("a server sends the events"),
             Self::Revoke(args) if args.wait.is_some() => {
                 Needs::Store("a server waits for as many replicas as its own --store says")
             }

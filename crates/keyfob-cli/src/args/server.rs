@@ -79,6 +79,8 @@ pub(crate) enum Needs {
     Tokens,
     /// A store. The sentence says why a server is of no use.
     Store(&'static str),
+    /// A server. The sentence says why a store is of no use.
+    Server(&'static str),
     /// Neither.
     Nothing,
 }

@@ -50,6 +50,14 @@ impl Backend {
         }
     }
 
+    /// The client of the server, for a command that works through a server only.
+    pub(crate) fn client(&self) -> Result<&Client, Failure> {
+        match self {
+            Self::Server(server) => Ok(server.client()),
+            Self::Store(_) => Err(Failure::NeedsServer { why: "a store has no such call" }),
+        }
+    }
+
     /// Whether the tokens are behind a server.
     pub(crate) fn is_server(&self) -> bool {
         matches!(self, Self::Server(_))

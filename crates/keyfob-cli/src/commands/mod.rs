@@ -28,6 +28,7 @@ mod show;
 mod stats;
 mod update;
 mod validate;
+mod webhook;
 
 use keyfob::clock::{Clock, SystemClock};
 use keyfob_redb::Access;
@@ -114,6 +115,7 @@ fn check_place(cli: &Cli) -> Result<(), Failure> {
     let needs = cli.command.needs();
     match (needs, cli.settings.place()?) {
         (Needs::Store(why), Place::Server(_)) => Err(Failure::NeedsStore { why }),
+        (Needs::Server(why), Place::Store) => Err(Failure::NeedsServer { why }),
         _ => Ok(()),
     }
 }
@@ -170,6 +172,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::List(args) => list::run(args, context).await,
         Command::Count(args) => count::run(args, context).await,
         Command::Leaked(args) => leaked::run(args, context).await,
+        Command::Webhook(args) => webhook::run(&args.command, context).await,
         Command::Recover(args) => recover::run(args, context).await,
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,

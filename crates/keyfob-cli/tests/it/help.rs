@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "config",
     "demo",
     "issue",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 26] = [
     "man",
     "recover",
     "scanner-regex",
+    "webhook",
 ];
 
 /// The other tests of this file go through the list, so it has to be complete.

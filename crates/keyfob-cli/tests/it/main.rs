@@ -36,3 +36,4 @@ mod terminal;
 #[cfg(feature = "otlp")]
 mod traces;
 mod untrusted_text;
+mod webhook;

@@ -1,0 +1,88 @@
+//! The arguments of `webhook`.
+
+use clap::{Args, Subcommand};
+use keyfob::Ttl;
+
+const AFTER_HELP: &str = "\
+A server sends the events, so this needs --server. The secret of a webhook is shown once, when it is created
+or rotated.
+
+Examples:
+  keyfob webhook add https://shop.example/hooks --type keyfob.token.revoked
+  keyfob webhook list
+  keyfob webhook test wh-0123456789abcdef0123
+  keyfob webhook dead-letters wh-0123456789abcdef0123";
+
+/// Have events sent to receivers: add, list, test and change webhooks, and their dead letters
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct WebhookArgs {
+    #[command(subcommand)]
+    pub(crate) command: WebhookCommand,
+}
+
+/// An action on webhooks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Add a webhook: events from now on are sent to this URL
+    Add {
+        /// The URL of the receiver
+        url: String,
+        /// Send only events of this type, such as keyfob.token.revoked, or whose types start so:
+        /// keyfob.token. May be repeated
+        #[arg(long = "type", value_name = "TYPE")]
+        types: Vec<String>,
+        /// What it is for
+        #[arg(long, default_value = "", hide_default_value = true)]
+        description: String,
+    },
+    /// List the webhooks, and how far each has come
+    List,
+    /// Send a test event, and show what the receiver answers
+    Test {
+        /// The webhook
+        id: String,
+    },
+    /// Make a new secret. The older one signs too for a while
+    Rotate {
+        /// The webhook
+        id: String,
+        /// For how long the older secret signs too. Default: 1d
+        #[arg(long, value_name = "DURATION")]
+        overlap: Option<Ttl>,
+    },
+    /// Enable a webhook. It goes on where it was
+    Enable {
+        /// The webhook
+        id: String,
+    },
+    /// Disable a webhook. Its position stays
+    Disable {
+        /// The webhook
+        id: String,
+    },
+    /// Delete a webhook and its dead letters
+    Delete {
+        /// The webhook
+        id: String,
+    },
+    /// List the deliveries that were given up
+    DeadLetters {
+        /// The webhook
+        id: String,
+    },
+    /// Send a dead letter again. It is dropped if it is delivered
+    Send {
+        /// The webhook
+        id: String,
+        /// The dead letter
+        letter: String,
+    },
+    /// Drop a dead letter
+    Drop {
+        /// The webhook
+        id: String,
+        /// The dead letter
+        letter: String,
+    },
+}

@@ -1,0 +1,121 @@
+//! `webhook`: events sent to receivers, by a server.
+
+use keyfob_api::webhook::{
+    CreateWebhookBody, DeliveryBody, RotateWebhookBody, UpdateWebhookBody, WebhookBody,
+    WebhookSecretBody,
+};
+use serde_json::json;
+
+use crate::args::WebhookCommand;
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(super) async fn run(command: &WebhookCommand, context: &mut Context) -> Result<(), Failure> {
+    let client = context.backend.client()?.clone();
+    match command {
+        WebhookCommand::Add { url, types, description } => {
+            let (url, types, description) = (url.clone(), types.clone(), description.clone());
+            let wanted = CreateWebhookBody { url, types, description };
+            secret(&client.create_webhook(&wanted).await?, context)
+        }
+        WebhookCommand::List => {
+            for webhook in client.webhooks().await? {
+                show(&webhook, context)?;
+            }
+            Ok(())
+        }
+        WebhookCommand::Test { id } => delivery(&client.test_webhook(id).await?, context),
+        WebhookCommand::Rotate { id, overlap } => {
+            let rotate = RotateWebhookBody { overlap: *overlap };
+            secret(&client.rotate_webhook(id, &rotate).await?, context)
+        }
+        WebhookCommand::Enable { id } | WebhookCommand::Disable { id } => {
+            let enabled = Some(matches!(command, WebhookCommand::Enable { .. }));
+            let changes = UpdateWebhookBody { enabled, ..UpdateWebhookBody::default() };
+            show(&client.update_webhook(id, &changes).await?, context)
+        }
+        WebhookCommand::Delete { id } => {
+            client.delete_webhook(id).await?;
+            done("deleted", id, context)
+        }
+        WebhookCommand::DeadLetters { id } => {
+            let mut after = None;
+            loop {
+                let page = client.dead_letters(id, after.as_deref()).await?;
+                for letter in &page.dead_letters {
+                    if context.output.is_json() {
+                        context.output.object(letter)?;
+                        continue;
+                    }
+                    let at = context.output.time(letter.at);
+                    let (attempts, error) = (letter.attempts, visible(&letter.error));
+                    let line = format!("{}  {at}  {attempts} attempts: {error}", letter.id);
+                    context.output.line(line)?;
+                }
+                after = page.next;
+                if after.is_none() {
+                    return Ok(());
+                }
+            }
+        }
+        WebhookCommand::Send { id, letter } => {
+            delivery(&client.send_dead_letter(id, letter).await?, context)
+        }
+        WebhookCommand::Drop { id, letter } => {
+            client.drop_dead_letter(id, letter).await?;
+            done("dropped", letter, context)
+        }
+    }
+}
+
+/// Shows a new secret.
+fn secret(made: &WebhookSecretBody, context: &mut Context) -> Result<(), Failure> {
+    if context.output.is_json() {
+        return context.output.object(made);
+    }
+    let (id, secret) = (made.webhook.id.clone(), made.secret.expose().to_owned());
+    context.output.fields(&[("id", id), ("secret", secret)])
+}
+
+fn show(webhook: &WebhookBody, context: &mut Context) -> Result<(), Failure> {
+    if context.output.is_json() {
+        return context.output.object(webhook);
+    }
+    let state = match (&webhook.disabled_because, webhook.enabled) {
+        (Some(why), false) => format!("disabled: {}", visible(why)),
+        (_, true) => "enabled".to_owned(),
+        (None, false) => "disabled".to_owned(),
+    };
+    context.output.line(format_args!("{}  {state}  {}", webhook.id, visible(&webhook.url)))?;
+    // An error that a later delivery has overtaken is over.
+    let state = &webhook.state;
+    match &state.last_error {
+        Some(error) if state.failed_at > state.delivered_at => {
+            context.output.line(format_args!("  last error: {}", visible(error)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn delivery(outcome: &DeliveryBody, context: &mut Context) -> Result<(), Failure> {
+    if context.output.is_json() {
+        return context.output.object(outcome);
+    }
+    let error = outcome.error.as_deref().map(visible);
+    match error {
+        None => context.output.line("delivered"),
+        Some(error) => context.output.line(format_args!("not delivered: {error}")),
+    }
+}
+
+fn done(what: &str, id: &str, context: &mut Context) -> Result<(), Failure> {
+    match context.output.is_json() {
+        true => context.output.object(&json!({ what: id })),
+        false => context.output.line(format_args!("{what} {id}")),
+    }
+}
+
+/// Returns a text of others so that it moves no cursor.
+fn visible(text: &str) -> String {
+    keyfob::values::escape_invisible(text).to_string()
+}

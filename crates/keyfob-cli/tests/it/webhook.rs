@@ -1,0 +1,38 @@
+//! Webhooks, from the command line. What receivers get is tested in `keyfob-server`.
+
+use crate::harness::Keyfob;
+
+#[test]
+fn a_webhook_is_added_tested_changed_and_deleted() {
+    let keyfob = Keyfob::served();
+    let add = ["webhook", "add", "https://127.0.0.1/hooks", "--type=keyfob.token.", "--json"];
+    let made = keyfob.run(&add).exits(0).object();
+    let secret = made["secret"].as_str().unwrap();
+    let id = made["webhook"]["id"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_"));
+    let list = keyfob.run(&["webhook", "list"]).exits(0).stdout;
+    assert_eq!(list, format!("{id}  enabled  https://127.0.0.1/hooks\n"));
+    assert_eq!(keyfob.run(&["webhook", "list", "--json"]).exits(0).objects().len(), 1);
+    let tested = keyfob.run(&["webhook", "test", id]).exits(0).stdout;
+    assert!(tested.starts_with("not delivered: 127.0.0.1 is not allowed"), "{tested}");
+    let rotated = keyfob.run(&["webhook", "rotate", id, "--overlap=1h"]).exits(0).stdout;
+    assert!(rotated.contains("whsec_") && !rotated.contains(secret), "{rotated}");
+    let disabled = keyfob.run(&["webhook", "disable", id]).exits(0).stdout;
+    assert!(disabled.contains("  disabled  "), "{disabled}");
+    let enabled = keyfob.run(&["webhook", "enable", id, "--json"]).exits(0).object();
+    assert_eq!((&enabled["enabled"], &enabled["secrets"]), (&true.into(), &2.into()));
+    assert_eq!(keyfob.run(&["webhook", "dead-letters", id]).exits(0).stdout, "");
+    for action in ["send", "drop"] {
+        let missing = keyfob.run(&["webhook", action, id, "op-1", "--json"]).exits(1);
+        assert_eq!(missing.error_code(), "webhook_not_found");
+    }
+    let deleted = keyfob.run(&["webhook", "delete", id]).exits(0).stdout;
+    assert_eq!(deleted, format!("deleted {id}\n"));
+    assert_eq!(keyfob.run(&["webhook", "list"]).exits(0).stdout, "");
+}
+
+#[test]
+fn webhooks_need_a_server() {
+    let keyfob = Keyfob::new();
+    keyfob.run(&["webhook", "list"]).exits(2).says("(needs_server)").says("hint: name the server");
+}
