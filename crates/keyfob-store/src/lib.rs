@@ -57,6 +57,7 @@ mod loaded;
 mod measured;
 mod memory;
 mod query;
+pub mod relay;
 mod report;
 mod verdict;
 mod wrapper;
@@ -81,8 +82,8 @@ pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use handover::IntoStore;
 pub use head::RecordHead;
 pub use invalidation::{
-    Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
-    InvalidationSource, LoadVersion,
+    Coverage, Invalidation, InvalidationListener, InvalidationListeners, InvalidationObserver,
+    InvalidationSlot, InvalidationSource, LoadVersion,
 };
 pub use keyfob_core::kind::Kind;
 pub use keyfob_core::monotonic::MonotonicInstant;

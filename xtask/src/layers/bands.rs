@@ -69,7 +69,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-store",
         &[
             &["atomic", "count", "verdict", "invalidation"],
-            &["change", "document", "event_log", "head", "loaded", "query", "report"],
+            &["change", "document", "event_log", "head", "loaded", "query", "relay", "report"],
             &["contract"],
             &["handover", "memory", "wrapper"],
             &["measured"],

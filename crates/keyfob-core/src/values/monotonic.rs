@@ -40,6 +40,32 @@ impl MonotonicInstant {
         self.0
     }
 
+    /// Returns the instant `duration` earlier, or the start of the clock.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Returns the time from `earlier` to this instant; zero if it is not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Returns for how long this machine was suspended since it started. The clock of instants does not run
+    /// meanwhile. The two clocks that tell are read one after the other, so this varies a little. Zero where the
+    /// system does not tell.
+    pub fn suspended() -> Duration {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::time::{ClockId, clock_gettime};
+            let boot = clock_gettime(ClockId::Boottime);
+            let boot = boot.tv_sec as u64 * 1_000_000_000 + boot.tv_nsec as u64;
+            Duration::from_nanos(boot.saturating_sub(nanos()))
+        }
+        #[cfg(not(target_os = "linux"))]
+        Duration::ZERO
+    }
+
     /// Returns the instant `duration` later.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))

@@ -26,7 +26,12 @@
 //! assert!(!listener.is_current(lane, version, []));
 //! drop(source); // without its source, a lane is not trusted
 //! ```
+//!
+//! A listener can also have an [`InvalidationObserver`], which sees each change, and it says up to when
+//! all changes were reported: [`InvalidationListener::coverage`]. So what follows one listener can serve
+//! others that have no connection to the store.
 
+mod coverage;
 mod owner;
 mod registry;
 mod trust;
@@ -34,6 +39,7 @@ mod trust;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+pub use coverage::Coverage;
 use keyfob_core::id::{Lane, LaneCount, TokenId};
 use keyfob_core::monotonic::{CoarseClock, MonotonicInstant};
 use keyfob_core::namespace::EpochField;
@@ -52,7 +58,12 @@ pub struct InvalidationListener {
     clock: CoarseClock,
     owners: Mutex<Owners>,
     metrics: Metrics,
+    observer: Option<InvalidationObserver>,
 }
+
+/// Sees each change that a listener receives, after the listener has taken it. A lane that gets a new source
+/// is seen as [`Invalidation::All`]. It is called while the listener is locked, so it must not call it.
+pub type InvalidationObserver = Box<dyn Fn(Lane, Invalidation) + Send + Sync>;
 
 /// Which source is responsible for each lane.
 #[derive(Debug)]
@@ -145,16 +156,35 @@ impl InvalidationListener {
 
     /// Creates a listener as [`InvalidationListener::new`] does, that counts what it receives.
     pub fn measured(lanes: LaneCount, max_staleness: Ttl, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self::create(lanes, max_staleness, metrics, None))
+    }
+
+    /// Creates a listener as [`InvalidationListener::new`] does, with an observer.
+    pub fn observed(
+        lanes: LaneCount,
+        max_staleness: Ttl,
+        observer: InvalidationObserver,
+    ) -> Arc<Self> {
+        Arc::new(Self::create(lanes, max_staleness, Metrics::none(), Some(observer)))
+    }
+
+    fn create(
+        lanes: LaneCount,
+        max_staleness: Ttl,
+        metrics: Metrics,
+        observer: Option<InvalidationObserver>,
+    ) -> Self {
         let max_staleness = max_staleness.as_duration();
         let lanes = usize::from(lanes.get());
         let owners = Owners { last: 0, of_lane: vec![Owner::new(MonotonicInstant::now()); lanes] };
-        Arc::new(Self {
+        Self {
             trust: Trust::new(lanes, InvalidationSlot::COUNT),
             max_staleness,
             clock: CoarseClock::for_max_staleness(max_staleness),
             owners: Mutex::new(owners),
             metrics,
-        })
+            observer,
+        }
     }
 
     /// Returns for how long the silence of a source may be trusted.
@@ -205,7 +235,14 @@ impl InvalidationListener {
                 InvalidationOf::Lane
             }
         };
+        self.observe(lane, change);
         self.metrics.handles.feed_invalidations.of(what).increment(1);
+    }
+
+    fn observe(&self, lane: Lane, change: Invalidation) {
+        if let Some(observer) = &self.observer {
+            observer(lane, change);
+        }
     }
 
     /// Makes a new source responsible for these lanes. What was loaded of them before is no longer
@@ -229,6 +266,7 @@ impl InvalidationListener {
             }
             self.trust.grant(lane.number().into(), 0);
             self.trust.invalidate_lane(lane.number().into());
+            self.observe(*lane, Invalidation::All);
         }
         InvalidationSource { listener: Arc::downgrade(self), number, lanes }
     }
@@ -245,6 +283,12 @@ impl InvalidationListener {
                 self.count_lost(owner.grant(until, sent, now));
             }
         }
+    }
+
+    /// Returns up to when each lane's changes were reported. The observer has seen what it covers.
+    pub fn coverage(&self) -> Coverage {
+        let owners = self.owners();
+        Coverage::of(owners.of_lane.iter(), MonotonicInstant::now())
     }
 
     fn count_lost(&self, is_lost: bool) {

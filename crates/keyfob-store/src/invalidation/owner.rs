@@ -47,6 +47,14 @@ impl Owner {
         self.is_trusted
     }
 
+    /// Returns the instant before which every change was reported, if the lane is trusted at `now`.
+    pub(super) fn covered(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
+        match self.until {
+            FOREVER => Some(now),
+            until => (until > now.as_nanos()).then_some(self.confirmed),
+        }
+    }
+
     /// Returns the nanoseconds since the last confirmation was sent.
     pub(super) fn age(&self, now: MonotonicInstant) -> u64 {
         if self.until == FOREVER {

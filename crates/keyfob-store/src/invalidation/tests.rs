@@ -90,3 +90,28 @@ fn a_watcher_without_its_cache_is_let_go() {
     assert!(gone.upgrade().is_none());
     watchers.notify([(Lane::default(), Invalidation::All)]);
 }
+
+#[test]
+fn an_observer_sees_each_change_before_it_is_covered() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let observer = Box::new(move |lane, change| log.lock().unwrap().push((lane, change)));
+    let listener = InvalidationListener::observed(LaneCount::new(2).unwrap(), MINUTE, observer);
+    let (zero, one) = (Lane::new(0), Lane::new(1));
+    assert_eq!(listener.coverage().distrusted, [zero, one]);
+
+    let source = listener.add_source([zero, one]);
+    listener.invalidate(one, Invalidation::Record(ONE));
+    let all = Invalidation::All;
+    assert_eq!(*seen.lock().unwrap(), [(zero, all), (one, all), (one, Invalidation::Record(ONE))]);
+
+    let (first, second) = (MonotonicInstant::now(), MonotonicInstant::now());
+    source.confirm(second);
+    source.confirm_lanes(first, &[one]);
+    let coverage = listener.coverage();
+    assert_eq!(coverage, Coverage { until: first, distrusted: vec![] });
+    drop(listener.add_source([one]));
+    assert_eq!(listener.coverage(), Coverage { until: second, distrusted: vec![one] });
+    source.confirm_forever();
+    assert!(listener.coverage().until > second, "lane 0 is covered up to now");
+}
