@@ -177,6 +177,12 @@ pub enum StoreError {
         /// The capability.
         what: &'static str,
     },
+    /// This node is an edge: it validates, and the central server does everything else.
+    #[error("{what} is not done at an edge: ask the central server")]
+    NotAtEdge {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// There is no randomness to draw an id or a secret from.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
@@ -198,7 +204,7 @@ impl StoreError {
             | Self::DeadlinePassed { .. }
             | Self::NamespaceLost { .. }
             | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
-            Self::TooLarge { .. } => ErrorClass::InvalidRequest,
+            Self::TooLarge { .. } | Self::NotAtEdge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
             | Self::ReadOnly { .. }
             | Self::NotAStore { .. }
@@ -237,6 +243,7 @@ impl StoreError {
             Self::ClockSkew { .. } => "clock_skew",
             Self::TooLarge { .. } => "too_large",
             Self::Unsupported { .. } => "unsupported",
+            Self::NotAtEdge { .. } => "not_at_edge",
             Self::Random(_) => "random_unavailable",
         }
     }

@@ -8,6 +8,7 @@ use super::lifetimes::{Lifetimes, Retention};
 use super::load_queue::LoadQueue;
 use super::login_turns::LoginTurns;
 use super::refresh::RefreshRecordCache;
+use super::relay::RelayState;
 use super::sealing::Sealing;
 use super::shared_loads::SharedLoads;
 use super::{Inner, TokenManager};
@@ -202,6 +203,7 @@ impl TokenManagerBuilder {
             publisher: MetricsPublisher::default(),
             metrics,
             new_events: tokio::sync::Notify::new(),
+            relay: RelayState::default(),
             tasks: Tasks::new(),
             shutdown: tokio::sync::Mutex::default(),
         };

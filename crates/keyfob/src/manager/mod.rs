@@ -17,6 +17,7 @@
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history, statistics |
 //! | `refresh` | a refresh token exchanged for the next pair |
+//! | `relay` | serve nodes that have no connection to the store |
 //! | `rotate` | a new secret for an API key |
 //! | `revoke` | one token, a family, all of a subject or a client, all that a filter matches, all |
 //! | `keys` | the keys of a sealed store: reload, count, seal again, retire |
@@ -42,6 +43,7 @@ mod login_turns;
 mod modify;
 mod read;
 mod refresh;
+mod relay;
 mod requester;
 mod revoke;
 mod rotate;
@@ -63,6 +65,7 @@ pub use keys::{ResealProgress, ResealRun};
 pub use lifetimes::{Lifetimes, Retention};
 pub use read::{PageCursor, Paging, ResumeToken, TokenCount, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
+pub use relay::Relay;
 pub use revoke::{Leaked, RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
 pub use rotate::RotateRequest;
 pub use update::UpdateRequest;
@@ -140,6 +143,7 @@ struct Inner {
     publisher: background::MetricsPublisher,
     /// Notified of events that this process writes.
     new_events: tokio::sync::Notify,
+    relay: relay::RelayState,
     tasks: background::Tasks,
     /// Held while the manager shuts down.
     shutdown: tokio::sync::Mutex<()>,

@@ -86,6 +86,15 @@ impl FirstUse {
             record: record.clone(),
         })
     }
+
+    /// Returns the record after the use.
+    pub(super) fn record(self) -> Record {
+        let Self { mut record, .. } = self;
+        if let Some(secrets) = &mut record.secrets {
+            secrets.is_used = true;
+        }
+        record
+    }
 }
 
 impl TokenManager {
@@ -186,13 +195,10 @@ impl TokenManager {
 
     /// Writes that the newest secret was used; `false` if the record has changed since it was read.
     pub(super) async fn write_first_use(&self, first_use: FirstUse) -> Result<bool, Error> {
-        let FirstUse { id, read, clear, mut record } = first_use;
-        if let Some(secrets) = &mut record.secrets {
-            secrets.is_used = true;
-        }
+        let (id, read, clear) = (first_use.id, first_use.read, Some(first_use.clear.clone()));
         let operation = self.begin()?;
-        let clear = Some(clear);
-        let replace = Replace { clear, ..Replace::new(id, read, codec::encode(&record)) };
+        let body = codec::encode(&first_use.record());
+        let replace = Replace { clear, ..Replace::new(id, read, body) };
         let replaced = self.inner.store.replace(operation, replace).await?;
         Ok(matches!(replaced, Replaced::Stored(_)))
     }

@@ -20,6 +20,7 @@ mod owning;
 mod pairs;
 mod reading;
 pub(crate) mod refreshing;
+mod relaying;
 mod revoking;
 mod rotating;
 mod sealing;
