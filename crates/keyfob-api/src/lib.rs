@@ -12,6 +12,8 @@
 //! | [`change`] | update, refresh, derive, rotate |
 //! | [`revoke`] | what to revoke, and the progress of it |
 //! | [`list`] | pages of tokens, counts, the history of a token |
+//! | [`edge`] | what a node without a store asks: records, changes, uses |
+//! | [`binary`] | bytes in a text |
 //! | [`event`] | pages of events |
 //! | [`recover`] | revoking again what a restored store has forgotten |
 //! | [`leak`] | bearers that were found |
@@ -31,7 +33,9 @@
 //!
 //! With the feature `schema`, each body implements `schemars::JsonSchema`.
 
+pub mod binary;
 pub mod change;
+pub mod edge;
 pub mod event;
 pub mod grant;
 pub mod introspect;
@@ -54,6 +58,7 @@ pub mod token;
 pub mod validate;
 pub mod webhook;
 
+pub use binary::Binary;
 pub use change::{DeriveBody, RefreshBody, RefreshedBody, RefreshedCase, RotateBody, UpdateBody};
 pub use event::{EventBody, EventsPageBody};
 pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec, TokenFormat};

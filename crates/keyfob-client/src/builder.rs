@@ -183,8 +183,10 @@ impl ClientBuilder {
         let base = BaseUrl::parse(&self.url)?;
         let credentials = match &self.key {
             Key::None => None,
-            Key::Value(bearer) => Some(Credentials::value(bearer).ok_or(BuildError::Key)?),
-            Key::File(path) => Some(Credentials::file(path.clone())),
+            Key::Value(bearer) => {
+                Some(Arc::new(Credentials::value(bearer).ok_or(BuildError::Key)?))
+            }
+            Key::File(path) => Some(Arc::new(Credentials::file(path.clone()))),
         };
         let user_agent =
             HeaderValue::try_from(&self.user_agent).map_err(|_| BuildError::UserAgent)?;
@@ -193,7 +195,7 @@ impl ClientBuilder {
             Server::InProcess(server) => Route::InProcess(server.clone()),
         };
         let inner = Inner {
-            transport: Transport::new(base, route, self.timeouts, user_agent),
+            transport: Arc::new(Transport::new(base, route, self.timeouts, user_agent)),
             credentials,
             retry: self.retry,
             budget: RetryBudget::new(),

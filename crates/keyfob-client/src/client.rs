@@ -25,8 +25,8 @@ pub struct Client {
 }
 
 pub(crate) struct Inner {
-    pub(crate) transport: Transport,
-    pub(crate) credentials: Option<Credentials>,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) credentials: Option<Arc<Credentials>>,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: RetryBudget,
 }
@@ -35,6 +35,16 @@ impl Client {
     /// Returns the URL of the server.
     pub fn server(&self) -> &str {
         self.inner.transport.server()
+    }
+
+    /// Returns a client that sends requests again by another policy. It shares connections with this one, and
+    /// nothing else.
+    #[must_use]
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        let (transport, credentials) =
+            (Arc::clone(&self.inner.transport), self.inner.credentials.clone());
+        let budget = RetryBudget::new();
+        Self { inner: Arc::new(Inner { transport, credentials, retry, budget }) }
     }
 
     /// Sends a request until it is answered, and reads the answer.

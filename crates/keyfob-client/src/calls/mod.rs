@@ -8,9 +8,11 @@
 //! | `state` | events, statistics, the report of `doctor` |
 //! | `session` | the caller itself, sessions of people |
 //! | `webhooks` | webhooks and their dead letters |
+//! | `edge` | what an edge asks |
 //! | `upkeep` | limits, keys, recovery |
 
 mod check;
+mod edge;
 mod revoke;
 mod session;
 mod state;

@@ -23,6 +23,8 @@ pub enum ManagementScope {
     Events,
     /// Read and change the keys that seal the store.
     Keys,
+    /// Read records as an edge does: a node that validates by itself, and has no store.
+    Edge,
     /// All of these, and the state of the service.
     Admin,
 }
@@ -38,13 +40,14 @@ pub fn is_reserved(scope: &str) -> bool {
 
 impl ManagementScope {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Issue,
         Self::Read,
         Self::Revoke,
         Self::Introspect,
         Self::Events,
         Self::Keys,
+        Self::Edge,
         Self::Admin,
     ];
 
@@ -57,6 +60,7 @@ impl ManagementScope {
             Self::Introspect => "keyfob:introspect",
             Self::Events => "keyfob:events",
             Self::Keys => "keyfob:keys",
+            Self::Edge => "keyfob:edge",
             Self::Admin => "keyfob:admin",
         }
     }
@@ -70,6 +74,9 @@ impl ManagementScope {
             Self::Introspect => "Ask whether a bearer token is valid.",
             Self::Events => "Read events and observations.",
             Self::Keys => "Read and change the keys that seal the store.",
+            Self::Edge => {
+                "Read any record, as an edge does. For keyfob serve in front of this server."
+            }
             Self::Admin => "All of these, and the state of the service.",
         }
     }

@@ -23,6 +23,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "no_jwt_keys",
             "no_proofs",
             "not_a_jwt",
+            "not_at_edge",
             "nothing_to_change",
             "proof_and_key",
             "superseded",

@@ -71,6 +71,8 @@ pub enum Tag {
     Revocation,
     /// What happened.
     Events,
+    /// What an edge asks.
+    Edge,
     /// What operators read.
     Operations,
     /// Health, metrics, and the description of the service.
@@ -116,12 +118,13 @@ impl Takes {
 
 impl Tag {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OAuth,
         Self::Tokens,
         Self::Validation,
         Self::Revocation,
         Self::Events,
+        Self::Edge,
         Self::Operations,
         Self::Service,
     ];
@@ -134,6 +137,7 @@ impl Tag {
             Self::Validation => "validation",
             Self::Revocation => "revocation",
             Self::Events => "events",
+            Self::Edge => "edge",
             Self::Operations => "operations",
             Self::Service => "service",
         }
@@ -147,6 +151,7 @@ impl Tag {
             Self::Validation => "Verdicts on bearer tokens, for gateways and services.",
             Self::Revocation => "Revocation by everything that names tokens.",
             Self::Events => "What happened, by page or as a stream.",
+            Self::Edge => "What an edge asks: a server that validates by itself, and has no store.",
             Self::Operations => "What operators read: statistics, limits, keys, findings.",
             Self::Service => "Health, readiness, metrics, and this description.",
         }

@@ -2,6 +2,11 @@
 //! what it answers. The OpenAPI document is made from it.
 
 use http::Method;
+use keyfob_api::edge::{
+    EdgeBeatAnswer, EdgeBeatBody, EdgeBody, EdgeCharged, EdgeChargesBody, EdgeConsumeBody,
+    EdgeConsumed, EdgeFirstUseBody, EdgeObservationsBody, EdgeRecordBody, EdgeReplaced, EdgeTaken,
+    EdgeUsesBody,
+};
 use keyfob_api::{
     AcceptBody, AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer,
     ExplainBody, GithubLeak, GithubVerdict, GrantSpec, HistoryBody, IntrospectBody, IssueOutcome,
@@ -21,7 +26,9 @@ use schemars::JsonSchema;
 use super::reply::{Content, Reply};
 use super::route::{Handler, Route, Tag};
 use crate::access::demand::Demand;
-use crate::access::scope::ManagementScope::{Admin, Events, Introspect, Issue, Keys, Read, Revoke};
+use crate::access::scope::ManagementScope::{
+    Admin, Edge, Events, Introspect, Issue, Keys, Read, Revoke,
+};
 use crate::jwt::routes::KeySetSchema;
 use crate::oauth::claims_view::IntrospectionSchema;
 use crate::oauth::forms;
@@ -40,6 +47,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(upkeep_routes());
     routes.extend(webhook_routes());
     routes.extend(caller_routes());
+    routes.extend(edge_routes());
     routes.extend(gateway_routes());
     routes.extend(scanner_routes());
     routes.extend(service_routes());
@@ -484,6 +492,70 @@ fn caller_routes() -> Vec<Route> {
             .takes_json::<OpenSessionBody>(MAX_BODY_BYTES, r#"{"idle":"15m"}"#)
             .may_fail(&[403])
             .answers::<IssuedBody>(201, "The session with its bearer, which is shown once."),
+    ]
+}
+
+/// What an edge asks: a node without a store.
+fn edge_routes() -> Vec<Route> {
+    const OPERATION: &str = r#"{"operation":{"id":"AAAAAAAAAAAAAAAAAAAAAA","deadline_ms":1}}"#;
+    const FIRST_USE: &str =
+        r#"{"operation":{"id":"AAAAAAAAAAAAAAAAAAAAAA","deadline_ms":1},"version":1,"body":"AA"}"#;
+    vec![
+        get("/v1/edge", "describeEdge", |call| Box::pin(v1::edge::describe(call)))
+            .about(Tag::Edge, "Read what an edge has to know")
+            .scope(Edge)
+            .query(&[])
+            .answers::<EdgeBody>(200, "The namespace."),
+        post("/v1/edge/beat", "edgeBeat", |call| Box::pin(v1::edge::beat(call)))
+            .about(Tag::Edge, "Wait for changes of what an edge has cached")
+            .scope(Edge)
+            .query(&[])
+            .takes_json::<EdgeBeatBody>(MAX_BODY_BYTES, r#"{"hold_us":50000}"#)
+            .answers::<EdgeBeatAnswer>(
+                200,
+                "The changes, and how old the proof is that there are no others.",
+            ),
+        get("/v1/edge/records/{id}", "getEdgeRecord", |call| Box::pin(v1::edge::record(call)))
+            .about(Tag::Edge, "Read the record of a token")
+            .scope(Edge)
+            .query(&[])
+            .answers::<EdgeRecordBody>(200, "The record, in whatever state."),
+        post("/v1/edge/records/{id}/consume", "consumeEdgeUse", |call| {
+            Box::pin(v1::edge::consume(call))
+        })
+        .about(Tag::Edge, "Consume a use of a token whose uses are limited")
+        .scope(Edge)
+        .query(&[])
+        .takes_json::<EdgeConsumeBody>(MAX_BODY_BYTES, OPERATION)
+        .answers::<EdgeConsumed>(200, "How many are left."),
+        post("/v1/edge/records/{id}/first-use", "writeEdgeFirstUse", |call| {
+            Box::pin(v1::edge::first_use(call))
+        })
+        .about(Tag::Edge, "Write that the newest secret of an API key was used")
+        .scope(Edge)
+        .query(&[])
+        .takes_json::<EdgeFirstUseBody>(MAX_BODY_BYTES, FIRST_USE)
+        .answers::<EdgeReplaced>(200, "What became of it."),
+        post("/v1/edge/uses", "writeEdgeUses", |call| Box::pin(v1::edge::uses(call)))
+            .about(Tag::Edge, "Write when tokens were last used")
+            .scope(Edge)
+            .query(&[])
+            .takes_json::<EdgeUsesBody>(MAX_BATCH_BYTES, r#"{"uses":[]}"#)
+            .answers::<EdgeTaken>(200, "They are written."),
+        post("/v1/edge/observations", "writeEdgeObservations", |call| {
+            Box::pin(v1::edge::observations(call))
+        })
+        .about(Tag::Edge, "Write what an edge has seen")
+        .scope(Edge)
+        .query(&[])
+        .takes_json::<EdgeObservationsBody>(MAX_BATCH_BYTES, r#"{"observations":[]}"#)
+        .answers::<EdgeTaken>(200, "They are written."),
+        post("/v1/edge/charges", "chargeEdgeLimits", |call| Box::pin(v1::edge::charges(call)))
+            .about(Tag::Edge, "Take permits from rate limits")
+            .scope(Edge)
+            .query(&[])
+            .takes_json::<EdgeChargesBody>(MAX_BODY_BYTES, r#"{"charges":[]}"#)
+            .answers::<EdgeCharged>(200, "Whether they were admitted."),
     ]
 }
 

@@ -14,6 +14,7 @@
 //! | `explain` | all that is wrong with a token |
 //! | `introspect` | introspection of many tokens |
 //! | `leaks` | revoking bearers that a scanner found |
+//! | `edge` | what a node without a store asks |
 //! | `revoke` | revoking by everything that names tokens |
 //! | `events` | events by page, or as a stream |
 //! | `limits` | rate limits: those of the server, and one that a request names |
@@ -25,6 +26,7 @@
 //! | `operations` | statistics, the report of `doctor` |
 
 pub(crate) mod derive;
+pub(crate) mod edge;
 pub(crate) mod events;
 pub(crate) mod explain;
 mod idempotency;

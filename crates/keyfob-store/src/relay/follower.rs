@@ -41,8 +41,6 @@ pub struct Step {
     /// The instant to confirm these lanes with; see
     /// [`InvalidationSource::confirm_lanes`](crate::InvalidationSource::confirm_lanes).
     pub confirm: Option<(MonotonicInstant, Vec<Lane>)>,
-    /// The lanes whose trust is to end now.
-    pub distrust: Vec<Lane>,
 }
 
 /// The beat is of another namespace: nothing that this node has is right any more.
@@ -112,7 +110,7 @@ impl Follower {
             }
         }
         let confirm = (!lanes.is_empty()).then_some((confirmed, lanes));
-        Ok(Step { invalidate, confirm, distrust: beat.distrusted.clone() })
+        Ok(Step { invalidate, confirm })
     }
 
     fn lanes_but(&self, distrusted: &[Lane]) -> Vec<Lane> {

@@ -121,7 +121,6 @@ fn a_lane_without_trust_is_not_confirmed_and_catches_up() {
     let beat = first.beat(&follower.since(at(2_000)), &away, at(2_000), at(2_000));
     let step = follower.take(trip(2_000, 2_001), &beat).unwrap();
     assert_eq!(step.confirm, Some((at(2_000), vec![Lane::new(0)])));
-    assert_eq!(step.distrust, [Lane::new(1)]);
     // The other journal goes back far enough for lane 0, and not for lane 1.
     let second = Journal::new(JournalId([2; 8]), NAMESPACE, at(1_500));
     let beat = second.beat(&follower.since(at(2_100)), &covered(2_100), at(2_100), at(2_100));
@@ -253,9 +252,6 @@ fn no_run_trusts_what_was_revoked_a_bound_ago() {
                     }
                     if let Some((confirmed, _)) = step.confirm {
                         trusted_until = confirmed.as_nanos() / 1_000_000 + BOUND;
-                    }
-                    if !step.distrust.is_empty() {
-                        trusted_until = 0;
                     }
                 }
                 on_the_way = None;
