@@ -9,7 +9,7 @@
 //! | 130 | interrupted |
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+
 use std::process::ExitCode;
 
 use keyfob::filter::FilterError;
@@ -19,6 +19,7 @@ use keyfob::store::StoreError;
 use keyfob::{ClientId, Error, ErrorClass, InvalidValue, TokenId};
 use keyfob_api::{InvalidGrantSpec, RefusalBody};
 use keyfob_server::config::ConfigErrors;
+use keyfob_server::listen::ListenAddress;
 use keyfob_server::listen::tls::CertificateError;
 use serde::Serialize;
 
@@ -86,7 +87,7 @@ pub(crate) enum Failure {
     #[error("{message}. This store does not keep a guarantee of keyfob")]
     BrokenPromise { message: String },
     #[error("the address {address} cannot be listened on: {error}")]
-    Listen { address: SocketAddr, error: io::Error },
+    Listen { address: ListenAddress, error: io::Error },
     #[error("{}", in_one_line(.0))]
     Configuration(ConfigErrors),
     #[error(transparent)]
@@ -271,7 +272,7 @@ impl Failure {
             Self::BearersLost { unrevoked, .. } if !unrevoked.is_empty() => {
                 Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
-            Self::Listen { .. } => Some("choose another address or port with --listen".into()),
+            Self::Listen { .. } => Some("choose another address, port or path with --listen".into()),
             Self::NoClientKey { .. } => Some("run keyfob client list --all to see all clients".into()),
             Self::HasAdminKey => Some(
                 "issue other keys with it, or pass --another to make one more".into(),

@@ -2,14 +2,17 @@
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyfob::limit::LimitStore;
 use keyfob::random::OsRandom;
 use keyfob::store::{LaneCount, Namespace, NamespaceKey};
 use keyfob::{CacheConfig, LocalLimits, MemoryStore, TokenManager, TokenManagerBuilder};
+use keyfob_client::{Client, RetryPolicy, Tls};
+use keyfob_edge::{EdgeLimits, EdgeStore};
 use keyfob_redb::{Access, Options};
 use keyfob_redis::RedisStore;
-use keyfob_server::config::Config;
+use keyfob_server::config::{Config, EdgeSection};
 
 use crate::args::Settings;
 use crate::failure::Failure;
@@ -72,6 +75,9 @@ async fn builder(
 /// Opens the store for a service, and builds a manager that answers from its cache and has the limits of
 /// the configuration.
 pub(crate) async fn service(settings: &Settings, config: &Config) -> Result<TokenManager, Failure> {
+    if let Some(central) = &config.edge.central {
+        return edge(central, config).await;
+    }
     let url = match &settings.store {
         Some(url) => url.parse()?,
         None => default_store()?,
@@ -91,22 +97,61 @@ pub(crate) async fn service(settings: &Settings, config: &Config) -> Result<Toke
         }
     };
     let builder = builder(settings, opening).await?;
-    Ok(with_limits(builder, config, limits)?.build())
+    Ok(with_settings(builder, config, limits)?.build())
+}
+
+/// How long an edge waits for an answer of its central server.
+const CENTRAL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Builds a manager whose records are those of a central server.
+async fn edge(central: &str, config: &Config) -> Result<TokenManager, Failure> {
+    let client = edge_client(central, &config.edge)?;
+    let limits = Arc::new(EdgeLimits::new(client.clone()));
+    let store = EdgeStore::open(client).await?;
+    let prefix = store.prefix().parse()?;
+    let builder = TokenManager::builder(store).prefix(prefix);
+    Ok(with_settings(builder, config, limits)?.build())
+}
+
+fn edge_client(central: &str, edge: &EdgeSection) -> Result<Client, Failure> {
+    let usage =
+        |message: String| Failure::Usage { code: "invalid_value", message, details: String::new() };
+    let mut tls = Tls::new();
+    if let Some(path) = &edge.ca {
+        let read = std::fs::read(path);
+        let what = || path.display().to_string();
+        tls = tls.roots_pem(read.map_err(|error| Failure::Input { what: what(), error })?);
+    }
+    let mut builder = Client::builder(central)
+        .user_agent(concat!("keyfob-edge/", env!("CARGO_PKG_VERSION")))
+        .timeout(CENTRAL_TIMEOUT)
+        .retry(RetryPolicy::default().max_attempts(2).max_total(CENTRAL_TIMEOUT))
+        .tls(tls);
+    builder = match (&edge.key_file, &edge.key) {
+        (Some(path), _) => builder.bearer_file(path),
+        (None, Some(key)) => builder.bearer(key.expose()),
+        (None, None) => builder,
+    };
+    builder.build().map_err(|error| usage(format!("edge is not valid: {error}")))
 }
 
 /// Builds a manager over an empty store in memory.
 pub(crate) fn memory(settings: &Settings, config: &Config) -> Result<TokenManager, Failure> {
     let store = MemoryStore::new().map_err(keyfob::Error::from)?;
     let builder = TokenManager::builder(store).prefix(settings.prefix.clone());
-    Ok(with_limits(builder, config, Arc::new(LocalLimits::new()))?.build())
+    Ok(with_settings(builder, config, Arc::new(LocalLimits::new()))?.build())
 }
 
-fn with_limits(
+/// Sets what a service has: limits and the cache.
+fn with_settings(
     builder: TokenManagerBuilder,
     config: &Config,
     store: Arc<dyn LimitStore>,
 ) -> Result<TokenManagerBuilder, Failure> {
-    Ok(builder.limits(config.limits(store)?))
+    let cache = CacheConfig::default()
+        .with_max_tokens(config.cache.max_tokens)
+        .with_max_staleness(config.cache.max_staleness);
+    Ok(builder.limits(config.limits(store)?).cache(cache))
 }
 
 /// Makes revocations wait until so many replicas have them.

@@ -1,17 +1,17 @@
 //! The arguments of `serve` and `init`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 use keyfob::ClientId;
 use keyfob::values::Issuer;
+use keyfob_server::listen::ListenAddress;
 
 const SERVE_HELP: &str = "\
 A client is the holder of an API key of that client: client_id is the client of the key, and
 client_secret is its bearer. 'keyfob init' makes the first key. The routes need these scopes of the
-caller: keyfob:issue, keyfob:read, keyfob:revoke, keyfob:introspect, keyfob:events, keyfob:keys, or
-keyfob:admin for all.
+caller: keyfob:issue, keyfob:read, keyfob:revoke, keyfob:introspect, keyfob:events, keyfob:keys,
+keyfob:edge, or keyfob:admin for all.
 
 A file with settings is given by --config; 'keyfob config --help' says more. The environment
 overrides the file, and flags override both. SIGHUP reads the file, the key ring and the certificates
@@ -24,6 +24,7 @@ Examples:
   keyfob serve --dev
   keyfob serve --store file:/var/lib/keyfob/tokens.redb --issuer https://tokens.example.com
   keyfob serve --config /etc/keyfob/keyfob.toml
+  keyfob serve --config edge.toml --listen unix:/run/keyfob.sock
   KEYFOB_STORE=redis://:password@redis:6379 keyfob serve --listen 10.0.0.5:8700";
 
 /// Serve tokens over HTTP: OAuth endpoints, an API, and checks for gateways
@@ -37,9 +38,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "KEYFOB_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// The address to listen on. Port 0 picks a free one. Default: 127.0.0.1:8700
+    /// The address to listen on, or unix:PATH. Port 0 picks a free one. Default: 127.0.0.1:8700
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<ListenAddress>,
 
     /// Start with an empty store in memory and show an admin key. For development
     #[arg(long)]

@@ -69,7 +69,8 @@ async fn serve(
         true => Some(init::issue_admin_key(manager, DEV_CLIENT.parse()?).await?),
         false => None,
     };
-    if !args.dev && init::surely_lacks_admin_key(manager).await? {
+    let is_edge = !args.dev && config.edge.central.is_some();
+    if !args.dev && !is_edge && init::surely_lacks_admin_key(manager).await? {
         output.note("no_admin_key", "the store has no admin key: run keyfob init to make one");
     }
     let certificates = match certificate_files(&config.tls) {
@@ -81,7 +82,8 @@ async fn serve(
     let drawn = if args.dev { Some(draw_jwt_keys()?) } else { None };
     settings.jwt.keys = jwt_keys(&config, manager, drawn.as_ref()).await?;
     let server = Server::with_metrics(manager.clone(), settings, Some(render));
-    let recording = config.console.enabled.then(|| {
+    // The console lists and changes tokens, which an edge does not.
+    let recording = (config.console.enabled && !is_edge).then(|| {
         let console = console(&server);
         server.show(Pages::new(Console::PATH, console.router()));
         tokio::spawn(async move { console.record_activity().await })

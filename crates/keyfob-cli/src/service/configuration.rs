@@ -59,7 +59,7 @@ impl Source {
             sources = sources.flag(*flag, &[setting], value.clone());
         }
         let args = &self.args;
-        if let Some(listen) = args.listen {
+        if let Some(listen) = &args.listen {
             sources = sources.flag("--listen", &["listen"], listen.to_string());
         }
         if let Some(issuer) = &args.issuer {

@@ -133,11 +133,17 @@ impl Reloading {
 /// Returns the settings that differ and that are fixed when the process starts.
 fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
     let store = |config: &Config| config.store.as_ref().map(|store| store.expose().to_owned());
+    let edge = |config: &Config| {
+        let edge = config.edge.clone();
+        (edge.central, edge.key.map(|key| key.expose().to_owned()), edge.key_file, edge.ca)
+    };
     let (http, http_after) = (&before.http, &after.http);
     [
         ("listen", before.listen != after.listen),
         ("store", store(before) != store(after)),
         ("store_file", before.store_file != after.store_file),
+        ("cache", before.cache != after.cache),
+        ("edge", edge(before) != edge(after)),
         ("keys", before.keys.is_some() != after.keys.is_some()),
         ("prefix", before.prefix != after.prefix),
         ("management", before.management != after.management),
@@ -162,7 +168,7 @@ mod tests {
     fn settings_that_are_fixed_are_named() {
         let before = Config::default();
         let mut after = before.clone();
-        after.listen.set_port(1);
+        after.listen = "127.0.0.1:1".parse().unwrap();
         after.http.request_timeout = keyfob::Ttl::from_secs(1);
         assert_eq!(fixed(&before, &after), ["listen"]);
     }

@@ -1,11 +1,10 @@
 //! The addresses to listen on: opened here, or handed over by systemd (socket activation).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use keyfob_server::config::Config;
 use keyfob_server::listen::tls::Certificates;
-use keyfob_server::listen::{Face, Listener};
+use keyfob_server::listen::{Face, ListenAddress, Listener};
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
 
@@ -30,41 +29,105 @@ pub(crate) async fn open(
         Some(_) => Face::Public,
         None => Face::All,
     };
-    let tcp = socket(&mut handed_over, 0, config.listen).await?;
-    let (listener, url) = listener(tcp, face, certificates)?;
+    let socket = open_one(&mut handed_over, 0, &config.listen).await?;
+    let (listener, url) = listener(socket, &config.listen, face, certificates)?;
     let mut sockets = Sockets { listeners: vec![listener], url, management_url: None };
-    if let Some(address) = config.management.listen {
-        let tcp = socket(&mut handed_over, 1, address).await?;
+    if let Some(address) = &config.management.listen {
+        let socket = open_one(&mut handed_over, 1, address).await?;
         let certificates = certificates.filter(|_| config.management.tls);
-        let (listener, url) = self::listener(tcp, Face::Management, certificates)?;
+        let (listener, url) = self::listener(socket, address, Face::Management, certificates)?;
         sockets.listeners.push(listener);
         sockets.management_url = Some(url);
     }
     Ok(sockets)
 }
 
-async fn socket(
+/// A socket that is listened at.
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener),
+}
+
+async fn open_one(
     handed_over: &mut ListenFd,
     index: usize,
-    address: SocketAddr,
-) -> Result<TcpListener, Failure> {
-    let listening = |error| Failure::Listen { address, error };
-    if index < handed_over.len()
-        && let Some(socket) = handed_over.take_tcp_listener(index).map_err(listening)?
-    {
-        socket.set_nonblocking(true).map_err(listening)?;
-        return TcpListener::from_std(socket).map_err(listening);
+    address: &ListenAddress,
+) -> Result<Socket, Failure> {
+    let listening = |error| Failure::Listen { address: address.clone(), error };
+    match address {
+        ListenAddress::Tcp(tcp) => {
+            if index < handed_over.len()
+                && let Some(socket) = handed_over.take_tcp_listener(index).map_err(listening)?
+            {
+                socket.set_nonblocking(true).map_err(listening)?;
+                return TcpListener::from_std(socket).map(Socket::Tcp).map_err(listening);
+            }
+            TcpListener::bind(tcp).await.map(Socket::Tcp).map_err(listening)
+        }
+        #[cfg(unix)]
+        ListenAddress::Unix(path) => {
+            if index < handed_over.len()
+                && let Some(socket) = handed_over.take_unix_listener(index).map_err(listening)?
+            {
+                socket.set_nonblocking(true).map_err(listening)?;
+                let socket = tokio::net::UnixListener::from_std(socket);
+                return socket.map(Socket::Unix).map_err(listening);
+            }
+            unix_socket::bind(path).map(Socket::Unix).map_err(listening)
+        }
+        #[cfg(not(unix))]
+        ListenAddress::Unix(_) => Err(listening(std::io::ErrorKind::Unsupported.into())),
     }
-    TcpListener::bind(address).await.map_err(listening)
+}
+
+#[cfg(unix)]
+mod unix_socket {
+    //! A socket at a path.
+
+    use std::io;
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    use std::path::Path;
+
+    use tokio::net::UnixListener;
+
+    /// Who may connect: the user and the group of the process.
+    const MODE: u32 = 0o660;
+
+    /// Binds a socket. A socket that nobody listens at, which a process that was killed has left, is replaced.
+    pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+        let is_socket =
+            path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
+        if is_socket {
+            match std::os::unix::net::UnixStream::connect(path) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path)?;
+                }
+                Err(error) => return Err(error),
+                Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+            }
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))?;
+        Ok(listener)
+    }
 }
 
 fn listener(
-    tcp: TcpListener,
+    socket: Socket,
+    address: &ListenAddress,
     face: Face,
     certificates: Option<&Arc<Certificates>>,
 ) -> Result<(Listener, String), Failure> {
-    let any = SocketAddr::from(([0, 0, 0, 0], 0));
-    let address = tcp.local_addr().map_err(|error| Failure::Listen { address: any, error })?;
+    let tcp = match socket {
+        Socket::Tcp(tcp) => tcp,
+        #[cfg(unix)]
+        Socket::Unix(socket) => {
+            return Ok((Listener::unix(socket).face(face), address.to_string()));
+        }
+    };
+    let failed = |error| Failure::Listen { address: address.clone(), error };
+    let address = tcp.local_addr().map_err(failed)?;
     let listener = Listener::new(tcp).face(face);
     Ok(match certificates {
         Some(certificates) => {

@@ -39,7 +39,8 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
         all.push(wrong(["http", "max_header_size"], "is too small: at least 8KiB"));
     }
     check_tls(config, &mut all);
-    if config.management.listen == Some(config.listen) && config.listen.port() != 0 {
+    let is_given = config.listen.tcp().is_none_or(|address| address.port() != 0);
+    if config.management.listen.as_ref() == Some(&config.listen) && is_given {
         all.push(wrong(["management", "listen"], "is the address of listen: give another"));
     }
     if config.proxies.certificate_header.is_some() && config.proxies.trusted.is_empty() {
@@ -63,6 +64,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
         }
     }
     check_jwt(&config.jwt, &mut all);
+    check_cache_and_edge(config, &mut all);
     check_traces(&config.traces, &mut all);
     check_limits(config, &mut all);
     check_chains(config, &mut all);
@@ -99,6 +101,57 @@ fn check_jwt(jwt: &JwtSection, all: &mut Vec<Wrong>) {
         all.push(wrong(["jwt", "status_lifetime"], "has to be longer than jwt.status_ttl"));
     }
 }
+
+fn check_cache_and_edge(config: &Config, all: &mut Vec<Wrong>) {
+    let staleness = config.cache.max_staleness;
+    if staleness < Ttl::saturating_from_millis(5) || staleness > Ttl::from_mins(10) {
+        all.push(wrong(["cache", "max_staleness"], "is not valid: 5ms to 10m"));
+    }
+    if config.cache.max_tokens > MAX_CACHED_TOKENS {
+        all.push(wrong(["cache", "max_tokens"], "is too large: at most 100000000"));
+    }
+    let edge = &config.edge;
+    let has_key = edge.key.is_some() || edge.key_file.is_some();
+    if edge.key.is_some() && edge.key_file.is_some() {
+        all.push(wrong(["edge", "key_file"], "and edge.key exclude each other: give one"));
+    }
+    match &edge.central {
+        None if has_key || edge.ca.is_some() => {
+            all.push(wrong(["edge", "central"], "is missing: give the URL of the central server"));
+        }
+        None => {}
+        Some(_) if config.store.is_some() || config.store_file.is_some() => {
+            all.push(wrong(
+                ["edge", "central"],
+                "and store exclude each other: an edge has no store",
+            ));
+        }
+        Some(_) if config.keys.is_some() => {
+            all.push(wrong(
+                ["edge", "central"],
+                "and keys exclude each other: an edge seals nothing",
+            ));
+        }
+        Some(_) if !has_key => {
+            all.push(wrong(["edge", "central"], "needs edge.key_file or edge.key"));
+        }
+        Some(url) => {
+            let uri = url.parse::<Uri>().ok();
+            let scheme = uri.as_ref().and_then(|uri| uri.scheme_str());
+            let has_user = uri
+                .as_ref()
+                .and_then(Uri::authority)
+                .is_none_or(|host| host.as_str().contains('@'));
+            if !matches!(scheme, Some("http" | "https")) || has_user {
+                let problem = "is not valid: write https:// and the host of the central server";
+                all.push(wrong(["edge", "central"], problem));
+            }
+        }
+    }
+}
+
+/// More than any machine has memory for.
+const MAX_CACHED_TOKENS: usize = 100_000_000;
 
 fn check_traces(traces: &TracesSection, all: &mut Vec<Wrong>) {
     // A user or a query might be a secret, which `config show` would show.

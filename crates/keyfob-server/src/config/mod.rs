@@ -50,8 +50,9 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use jwt::{JwtAlgorithm, JwtSection};
 pub use limits::{LimitSection, LimitSubject};
 pub use sections::{
-    ClientCertificates, Config, ConsoleSection, GatewaySection, HttpSection, LogFormat, LogSection,
-    ManagementSection, ProxiesSection, ProxyHeader, TlsSection, TracesSection,
+    CacheSection, ClientCertificates, Config, ConsoleSection, EdgeSection, GatewaySection,
+    HttpSection, LogFormat, LogSection, ManagementSection, ProxiesSection, ProxyHeader, TlsSection,
+    TracesSection,
 };
 pub use show::schema;
 pub use size::{ByteSize, InvalidSize};

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use keyfob::values::Issuer;
-use keyfob::{BearerPrefix, ClientId, Ttl};
+use keyfob::{BearerPrefix, CacheConfig, ClientId, Ttl};
 use keyfob_api::SecretText;
 use keyfob_api::schema::{Text, TtlText};
 use keyfob_tower::CertificateHeader;
@@ -20,15 +20,16 @@ use super::limits::LimitSection;
 use super::size::ByteSize;
 use super::text;
 use crate::chains::ChainSpec;
+use crate::listen::ListenAddress;
 
 /// The configuration of `keyfob serve`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "keyfob.toml")]
 pub struct Config {
-    /// The address to listen on. Port 0 picks a free one.
+    /// The address to listen on, or `unix:` and the path of a socket. Port 0 picks a free one.
     #[schemars(with = "String")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// The token store: `file:PATH`, `redis://…`, or `memory:`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<SecretText>,
@@ -50,6 +51,10 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Text<128>>")]
     pub public_clients: Vec<ClientId>,
+    /// The cache of tokens that were found active.
+    pub cache: CacheSection,
+    /// The central server, instead of a store.
+    pub edge: EdgeSection,
     /// The proxies in front of the server.
     pub proxies: ProxiesSection,
     /// Bounds on connections and requests.
@@ -80,6 +85,39 @@ pub struct Config {
     /// Chains of demands by name, for gateways and for `POST /v1/validate`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub chains: BTreeMap<String, ChainSpec>,
+}
+
+/// The cache of tokens that were found active.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Cache")]
+pub struct CacheSection {
+    /// The maximum number of tokens in it. 0 turns it off.
+    pub max_tokens: usize,
+    /// For how long after a revocation has returned this server may still answer "active": 5 ms to 10 minutes. It has to
+    /// be a few times as long as the way to the store and back.
+    #[schemars(with = "TtlText")]
+    pub max_staleness: Ttl,
+}
+
+/// The central server, instead of a store: this server is an edge of it. It validates, and the central
+/// server does everything else.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Edge")]
+pub struct EdgeSection {
+    /// The URL of the central server: `https://…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub central: Option<String>,
+    /// The API key for it, with the scope `keyfob:edge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<SecretText>,
+    /// The file that has the API key. It is read again when the key was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The file of the certificates to trust, as PEM, instead of those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
 }
 
 /// The proxies in front of the server.
@@ -222,7 +260,7 @@ pub struct ManagementSection {
     /// `/v1/validate` and `/v1/introspect` are served at the first address too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<ListenAddress>,
     /// Whether it uses the certificates of `[tls]`.
     pub tls: bool,
 }
@@ -382,13 +420,15 @@ const fn count32(number: u32) -> NonZeroU32 {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8700)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8700)).into(),
             store: None,
             store_file: None,
             keys: None,
             prefix: BearerPrefix::default(),
             issuer: None,
             public_clients: Vec::new(),
+            cache: CacheSection::default(),
+            edge: EdgeSection::default(),
             proxies: ProxiesSection::default(),
             http: HttpSection::default(),
             tls: TlsSection::default(),
@@ -404,6 +444,13 @@ impl Default for Config {
             limits: BTreeMap::new(),
             chains: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for CacheSection {
+    fn default() -> Self {
+        let cache = CacheConfig::default();
+        Self { max_tokens: cache.max_tokens(), max_staleness: cache.max_staleness() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::sections::Config;
+use super::sections::{Config, EdgeSection};
 
 /// The schema, with every part where it is used.
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -24,13 +24,15 @@ const REDACTED: &str = "[redacted]";
 
 impl Config {
     /// Returns the configuration with the secrets of its values replaced: a password in the URL of the
-    /// store, or in an option of it.
+    /// store, or in an option of it, and the key of an edge.
     #[must_use]
     pub fn redacted(&self) -> Self {
         let redact = |store: &keyfob_api::SecretText| {
             keyfob_api::SecretText::new(redacted_url(store.expose()))
         };
-        Self { store: self.store.as_ref().map(redact), ..self.clone() }
+        let key = self.edge.key.as_ref().map(|_| keyfob_api::SecretText::new(REDACTED));
+        let edge = EdgeSection { key, ..self.edge.clone() };
+        Self { store: self.store.as_ref().map(redact), edge, ..self.clone() }
     }
 
     /// Returns the configuration as TOML, the defaults included.

@@ -1,11 +1,13 @@
 //! The loop that accepts connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::connection;
@@ -18,7 +20,7 @@ use super::tls::Certificates;
 /// An address that a server listens on.
 #[derive(Debug)]
 pub struct Listener {
-    tcp: TcpListener,
+    socket: Socket,
     face: Face,
     #[cfg(feature = "tls")]
     tls: Option<Arc<Certificates>>,
@@ -35,8 +37,18 @@ pub struct Drained {
 impl Listener {
     /// Returns a listener without TLS for every route.
     pub fn new(tcp: TcpListener) -> Self {
+        Self::over(Socket::Tcp(tcp))
+    }
+
+    /// Returns a listener for every route at a Unix socket. Its clients count as clients at 127.0.0.1.
+    #[cfg(unix)]
+    pub fn unix(socket: UnixListener) -> Self {
+        Self::over(Socket::Unix(socket))
+    }
+
+    fn over(socket: Socket) -> Self {
         Self {
-            tcp,
+            socket,
             face: Face::All,
             #[cfg(feature = "tls")]
             tls: None,
@@ -49,19 +61,78 @@ impl Listener {
         Self { face, ..self }
     }
 
-    /// Sets the certificates.
+    /// Sets the certificates. A Unix socket has none.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, certificates: Arc<Certificates>) -> Self {
         Self { tls: Some(certificates), ..self }
     }
 
-    /// Returns the address.
+    /// Returns the address; [`LOCAL`] for a Unix socket.
     ///
     /// # Errors
     /// If the system does not know it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        match &self.socket {
+            Socket::Tcp(tcp) => tcp.local_addr(),
+            #[cfg(unix)]
+            Socket::Unix(_) => Ok(LOCAL),
+        }
+    }
+}
+
+/// The address of the clients of a Unix socket.
+pub(super) const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// What connections are accepted from.
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+/// A connection that was accepted.
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        match self {
+            Self::Tcp(tcp) => tcp.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), peer)),
+            #[cfg(unix)]
+            Self::Unix(unix) => {
+                unix.accept().await.map(|(stream, _)| (Stream::Unix(stream), LOCAL))
+            }
+        }
+    }
+
+    /// Returns the connections that the system has completed. Nothing is waited for.
+    fn completed(self) -> Vec<(Stream, SocketAddr)> {
+        let mut all = Vec::new();
+        match self {
+            Self::Tcp(tcp) => {
+                let Ok(tcp) = tcp.into_std() else { return all };
+                while let Ok((stream, peer)) = tcp.accept() {
+                    let stream =
+                        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    all.extend(stream.map(|stream| (Stream::Tcp(stream), peer)));
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(unix) => {
+                let Ok(unix) = unix.into_std() else { return all };
+                while let Ok((stream, _)) = unix.accept() {
+                    let stream =
+                        stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+                    all.extend(stream.map(|stream| (Stream::Unix(stream), LOCAL)));
+                }
+            }
+        }
+        all
     }
 }
 
@@ -79,7 +150,7 @@ pub(crate) async fn serve(
             #[cfg(feature = "tls")]
             tls: listener.tls,
         });
-        tasks.push(tokio::spawn(accept(accepting, listener.tcp)));
+        tasks.push(tokio::spawn(accept(accepting, listener.socket)));
     }
     shutdown.await;
     let delay = shares.bounds().drain_delay;
@@ -115,12 +186,12 @@ async fn drain(shares: &Shares) -> Drained {
 }
 
 /// Accepts connections until the server drains.
-async fn accept(accepting: Arc<Accepting>, listener: TcpListener) {
+async fn accept(accepting: Arc<Accepting>, socket: Socket) {
     let mut phases = accepting.shares.phases.subscribe();
     loop {
         let next = async {
             let permit = room(&accepting.shares).await;
-            (permit, listener.accept().await)
+            (permit, socket.accept().await)
         };
         let (permit, accepted) = tokio::select! {
             biased;
@@ -133,11 +204,8 @@ async fn accept(accepting: Arc<Accepting>, listener: TcpListener) {
         }
     }
     // The system has completed these connections: their clients may have sent a request.
-    let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, peer)) = listener.accept() {
-        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-        let permit = Arc::clone(&accepting.shares.connections).try_acquire_owned();
-        if let (Ok(stream), Ok(permit)) = (stream, permit) {
+    for (stream, peer) in socket.completed() {
+        if let Ok(permit) = Arc::clone(&accepting.shares.connections).try_acquire_owned() {
             spawn(&accepting, stream, peer, Some(permit));
         }
     }
@@ -154,7 +222,7 @@ async fn room(shares: &Shares) -> Option<OwnedSemaphorePermit> {
 
 fn spawn(
     accepting: &Arc<Accepting>,
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     permit: Option<OwnedSemaphorePermit>,
 ) {

@@ -11,9 +11,9 @@ use hyper_util::server::conn::auto::Builder;
 use keyfob::metrics::ConnectionCut;
 use metrics::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::accept::Stream;
 use super::activity::{Activity, Cut, fault};
 use super::bounds::ConnectionBounds;
 use super::face::Face;
@@ -32,12 +32,20 @@ const LINGER: Duration = Duration::from_millis(500);
 const DRAIN_TICK: Duration = Duration::from_millis(50);
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(accepting: Arc<Accepting>, stream: TcpStream, peer: SocketAddr) {
-    // Answers are small, and are written at once.
-    let _ = stream.set_nodelay(true);
-    let bounds = accepting.shares.bounds();
+pub(super) async fn serve(accepting: Arc<Accepting>, stream: Stream, peer: SocketAddr) {
     let handles = &accepting.shares.metrics.handles;
     let _open = OpenConnection::new(&handles.connections);
+    let bounds = accepting.shares.bounds();
+    let stream = match stream {
+        Stream::Tcp(stream) => stream,
+        #[cfg(unix)]
+        Stream::Unix(stream) => {
+            let peer = Peer { address: peer, certificate: None };
+            return drive(&accepting, bounds, stream, peer).await;
+        }
+    };
+    // Answers are small, and are written at once.
+    let _ = stream.set_nodelay(true);
     #[cfg(feature = "tls")]
     if let Some(tls) = &accepting.tls {
         match tokio::time::timeout(bounds.header_timeout, tls.acceptor().accept(stream)).await {

@@ -11,6 +11,7 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | `address` | where a server listens |
 //! | `bounds` | how much a client may do |
 //! | `phase` | from serving to ended |
 //! | `activity` | what a connection does, and whether that is acceptable: a function of values |
@@ -24,6 +25,7 @@
 
 mod accept;
 pub(crate) mod activity;
+mod address;
 mod bounds;
 mod connection;
 mod face;
@@ -35,6 +37,7 @@ pub mod tls;
 mod watched_io;
 
 pub use accept::{Drained, Listener};
+pub use address::{InvalidListenAddress, ListenAddress};
 pub use bounds::ConnectionBounds;
 pub use face::Face;
 
