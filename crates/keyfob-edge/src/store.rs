@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use keyfob_api::edge::{EdgeConsumeBody, EdgeFirstUseBody, EdgeObservationsBody, EdgeUsesBody};
 use keyfob_client::Client;
 use keyfob_store::{
-    Advance, Advanced, Clock as _, Consume, Consumed, Counting, Cursor, Documents, EntryPage, EventLog, Feed,
-    Insert, Inserted, InvalidationListener, Invalidations, Lane, LastUse, Loaded, Maintenance,
-    MonotonicInstant, Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced,
-    Resealing, Revoke, Revoked, Severity, Stamp, StoreError, StoreReport, SystemClock, Term,
-    TermIndex, Timestamp, TokenId,
+    Advance, Advanced, Clock as _, Consume, Consumed, Counting, Cursor, Documents, EntryPage,
+    EventLog, Feed, Insert, Inserted, InvalidationListener, Invalidations, Lane, LastUse, Loaded,
+    Maintenance, MonotonicInstant, Namespace, Operation, Query, RecordPage, RecordStore, Replace,
+    Replaced, Resealing, Revoke, Revoked, Severity, Stamp, StoreError, StoreReport, SystemClock,
+    Term, TermIndex, Timestamp, TokenId,
 };
 use tokio::sync::watch;
 

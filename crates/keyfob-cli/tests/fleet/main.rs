@@ -5,9 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod client;
+mod edge;
 mod idempotency;
 mod lifecycle;
 mod outage;
+mod poll;
 mod propagation;
 mod refreshing;
 mod replica;

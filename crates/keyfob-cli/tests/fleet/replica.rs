@@ -46,7 +46,17 @@ impl Deployment {
 
     /// Starts a server that reaches the store at another address.
     pub(crate) fn serve_through(&self, store: &str) -> Replica {
-        let mut command = self.command(store, &["serve", "--json", "--listen", "127.0.0.1:0"]);
+        self.start(self.command(store, &["serve", "--json", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// Starts a server without a store, in front of the server at this URL.
+    pub(crate) fn serve_edge(&self, central: &str, key: &str, listen: &str) -> Replica {
+        let mut command = self.command("", &["serve", "--json", "--listen", listen]);
+        command.env_remove("KEYFOB_STORE").env("KEYFOB_EDGE_CENTRAL", central);
+        self.start(std::mem::replace(command.env("KEYFOB_EDGE_KEY", key), Command::new("true")))
+    }
+
+    fn start(&self, mut command: Command) -> Replica {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
