@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_verified_by_the_public_key_alone() {
+    fn a_signed_text_is_verified_by_the_public_key_alone() {
         for algorithm in SigningAlgorithm::ALL {
             let key = SigningKey::derive(&[3; 32], algorithm).unwrap();
             let text = key.sign("test+jwt", &json!({ "a": 1 })).unwrap();

@@ -1,6 +1,6 @@
 //! The addresses that a webhook may be sent to.
 //!
-//! A subscription names a host, and whoever may write one could have the server reach what it should not:
+//! A subscription names a host, and anyone who may write one could have the server reach what it should not:
 //! the metadata of a cloud, a database, its own management. So only public addresses are connected to,
 //! unless the operator allows others. The check is on the very address that is connected to: a name that leads elsewhere
 //! the second time it is asked gains nothing.
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn a_text_that_is_no_network_is_refused() {
         for text in ["", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "::/129", "a/8", "10.0.0/8"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_a_receiver_is_refused() {
+    fn a_text_that_is_no_url_of_a_receiver_is_refused() {
         let long = format!("https://a.example/{}", "x".repeat(2048));
         for (text, why) in [
             ("", InvalidEndpoint::NotAUrl),

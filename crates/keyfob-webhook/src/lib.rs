@@ -10,7 +10,7 @@
 //! | [`queue`] | which delivery is next, and how far the log is done |
 //! | `fuzzing` | the properties of the parsers for any input |
 //!
-//! Everything here is a function of values: the time and randomness are arguments. Whoever sends reads the log,
+//! Everything here is a function of values: the time and randomness are arguments. The sender reads the log,
 //! resolves names, and keeps secrets and positions.
 
 pub mod address;

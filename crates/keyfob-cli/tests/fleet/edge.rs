@@ -67,7 +67,7 @@ async fn wait_until_active(client: &Client, bearer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_any_server_revokes_is_refused_at_the_edge() {
+async fn a_token_that_any_server_revokes_is_refused_at_the_edge() {
     let centrals = Centrals::start().await;
     let edge = centrals.edge_at(&centrals.a.client.url);
     let mut delays = Vec::new();

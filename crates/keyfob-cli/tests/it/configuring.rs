@@ -85,10 +85,11 @@ fn the_packaged_configuration_has_every_setting_and_is_valid_with_each_of_them()
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
     };
     let sections = |line: &str| line.starts_with("#[").then(|| line[1..].to_owned());
+    let other_stores = ["#store_file", "#central", "#key_file", "#ca ="];
     let uncommented: Vec<_> = text
         .lines()
         // These exclude each other, or name files that are not here.
-        .filter(|line| !line.starts_with("#store_file"))
+        .filter(|line| !other_stores.iter().any(|setting| line.starts_with(setting)))
         .map(|line| match line.strip_prefix('#') {
             Some(rest) if is_setting(line) => rest.to_owned(),
             _ => sections(line).unwrap_or_else(|| line.to_owned()),

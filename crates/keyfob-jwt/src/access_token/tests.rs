@@ -48,7 +48,7 @@ fn at(secs: u64) -> Timestamp {
 }
 
 #[test]
-fn what_is_signed_is_read_back() {
+fn a_signed_token_is_read_back() {
     for algorithm in SigningAlgorithm::ALL {
         let token: AccessToken = serde_json::from_value(claims()).unwrap();
         let (read, by) = (token.sign(&key(algorithm)).unwrap(), keys());

@@ -1,19 +1,20 @@
 //! The loop that accepts connections.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::connection;
 use super::face::Face;
 use super::phase::{Phase, reached};
 use super::shares::{Accepting, Shares};
+use super::socket::{Socket, Stream};
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
 
@@ -68,71 +69,12 @@ impl Listener {
         Self { tls: Some(certificates), ..self }
     }
 
-    /// Returns the address; [`LOCAL`] for a Unix socket.
+    /// Returns the address; 127.0.0.1 and port 0 for a Unix socket.
     ///
     /// # Errors
     /// If the system does not know it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.socket {
-            Socket::Tcp(tcp) => tcp.local_addr(),
-            #[cfg(unix)]
-            Socket::Unix(_) => Ok(LOCAL),
-        }
-    }
-}
-
-/// The address of the clients of a Unix socket.
-pub(super) const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// What connections are accepted from.
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpListener),
-    #[cfg(unix)]
-    Unix(UnixListener),
-}
-
-/// A connection that was accepted.
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-impl Socket {
-    async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        match self {
-            Self::Tcp(tcp) => tcp.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), peer)),
-            #[cfg(unix)]
-            Self::Unix(unix) => {
-                unix.accept().await.map(|(stream, _)| (Stream::Unix(stream), LOCAL))
-            }
-        }
-    }
-
-    /// Returns the connections that the system has completed. Nothing is waited for.
-    fn completed(self) -> Vec<(Stream, SocketAddr)> {
-        let mut all = Vec::new();
-        match self {
-            Self::Tcp(tcp) => {
-                let Ok(tcp) = tcp.into_std() else { return all };
-                while let Ok((stream, peer)) = tcp.accept() {
-                    let stream =
-                        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-                    all.extend(stream.map(|stream| (Stream::Tcp(stream), peer)));
-                }
-            }
-            #[cfg(unix)]
-            Self::Unix(unix) => {
-                let Ok(unix) = unix.into_std() else { return all };
-                while let Ok((stream, _)) = unix.accept() {
-                    let stream =
-                        stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
-                    all.extend(stream.map(|stream| (Stream::Unix(stream), LOCAL)));
-                }
-            }
-        }
-        all
+        self.socket.local_addr()
     }
 }
 

@@ -13,13 +13,13 @@ use metrics::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::accept::Stream;
 use super::activity::{Activity, Cut, fault};
 use super::bounds::ConnectionBounds;
 use super::face::Face;
 use super::phase::{Phase, reached};
 use super::requests::{Peer, answer};
 use super::shares::{Accepting, Shares};
+use super::socket::Stream;
 #[cfg(feature = "tls")]
 use super::tls;
 use super::watched_io::WatchedIo;

@@ -20,6 +20,7 @@
 //! | `connection` | one connection |
 //! | `accept` | the loop that accepts them |
 //! | `shares` | what all connections of a server share |
+//! | `socket` | sockets of the network and of this machine |
 //! | `face` | which listener serves which routes |
 //! | `tls` | certificates, and their replacement |
 
@@ -32,6 +33,7 @@ mod face;
 pub(crate) mod phase;
 mod requests;
 mod shares;
+mod socket;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod watched_io;

@@ -37,7 +37,7 @@ fn a_variable_overrides_the_file_and_a_flag_overrides_both() {
     let flagged = Sources::new().variables(all).flag("--listen", &["listen"], "127.0.0.1:3");
     let loaded = read(flagged);
     let config = &loaded.config;
-    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.listen.tcp().unwrap().port(), 3);
     assert_eq!(config.issuer.as_ref().unwrap().as_str(), "https://variable");
     assert_eq!(config.prefix.to_string(), "file");
     assert_eq!(config.http.max_connections.get(), 7);

@@ -105,7 +105,7 @@ fn more_changes_than_a_beat_has_room_for_cost_what_is_cached() {
         journal.record(at(1_002), LANE(), record(1));
     }
     assert_eq!(ask(&journal, 1_003), [(LANE(), Invalidation::All)]);
-    assert_eq!(ask(&journal, 1_005), [], "the next beat goes on from there");
+    assert_eq!(ask(&journal, 1_005), [], "the next beat continues from there");
     for _ in 0..=Journal::CAPACITY {
         journal.record(at(1_006), LANE(), record(1));
     }

@@ -49,7 +49,7 @@ fn a_failing_delivery_holds_back_its_key_alone() {
 }
 
 #[test]
-fn what_is_not_wanted_is_done_at_once() {
+fn an_unwanted_event_is_done_at_once() {
     let mut queue: Queue<char, u32, u32> = Queue::new(0, 2);
     queue.push('a', 1, None);
     assert_eq!((*queue.done(), queue.len(), queue.has_room()), (1, 0, true));

@@ -8,7 +8,7 @@ use super::lifetimes::{Lifetimes, Retention};
 use super::load_queue::LoadQueue;
 use super::login_turns::LoginTurns;
 use super::refresh::RefreshRecordCache;
-use super::relay::RelayState;
+use super::relay::feed::RelayState;
 use super::sealing::Sealing;
 use super::shared_loads::SharedLoads;
 use super::{Inner, TokenManager};

@@ -143,7 +143,7 @@ struct Inner {
     publisher: background::MetricsPublisher,
     /// Notified of events that this process writes.
     new_events: tokio::sync::Notify,
-    relay: relay::RelayState,
+    relay: relay::feed::RelayState,
     tasks: background::Tasks,
     /// Held while the manager shuts down.
     shutdown: tokio::sync::Mutex<()>,

@@ -91,13 +91,13 @@ pub(crate) async fn observations(call: Call) -> Answer {
 /// Answers `POST /v1/edge/charges`: in the same store of limits as this server, so that all count together.
 pub(crate) async fn charges(call: Call) -> Answer {
     let _checked = relay(&call)?;
+    let asked: EdgeChargesBody = body(&call)?;
+    let charges = wire::charges(&asked)?;
     let limiter = call.manager().limiter().ok_or_else(|| {
         let detail = "this server was built without limits";
         let status = StatusCode::NOT_FOUND;
         Failure { code: "no_limits".into(), ..Failure::new(status, "invalid_request", detail) }
     })?;
-    let asked: EdgeChargesBody = body(&call)?;
-    let charges = wire::charges(&asked)?;
     let charged = limiter.store().charge(&charges).await.map_err(keyfob::Error::from)?;
     json::ok(&wire::charged(&charged))
 }

@@ -4,10 +4,11 @@
 //! record of a token that was presented, the changes that end what it has cached, and to have uses
 //! and observations written. It issues nothing and revokes nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+pub(super) mod feed;
+
 use std::time::Duration;
 
-use tokio::sync::{Notify, OnceCell};
+use feed::Feed;
 
 use super::TokenManager;
 use super::background::Phase;
@@ -18,33 +19,15 @@ use keyfob_core::event::Observation;
 use keyfob_core::field::Field;
 use keyfob_core::id::TokenId;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
-use keyfob_core::random;
-use keyfob_core::time::Ttl;
 use keyfob_core::token::{Kind, SecretUsed};
-use keyfob_store::relay::{Beat, Journal, JournalId, Since};
+use keyfob_store::relay::{Beat, Since};
 use keyfob_store::{
-    Consume, Consumed, InvalidationListener, LastUse, Loaded, MonotonicInstant, Namespace,
-    Operation, RecordVersion, Replace, Replaced, StoreError,
+    Consume, Consumed, LastUse, Loaded, MonotonicInstant, Namespace, Operation, RecordVersion,
+    Replace, Replaced, StoreError,
 };
 
 /// How long a beat waits for more changes after the first one, so that many of them travel together.
 const GATHER: Duration = Duration::from_millis(1);
-
-/// What a manager keeps for the edges that ask it, from the first question on.
-#[derive(Debug, Default)]
-pub(super) struct RelayState(OnceCell<Arc<Feed>>);
-
-#[derive(Debug)]
-struct Feed {
-    listener: Arc<InvalidationListener>,
-    seen: Arc<Seen>,
-}
-
-#[derive(Debug)]
-struct Seen {
-    journal: Mutex<Journal>,
-    news: Notify,
-}
 
 /// Serves nodes that have no connection to the store: see [`TokenManager::relay`].
 #[derive(Clone, Debug)]
@@ -56,7 +39,7 @@ impl TokenManager {
     /// Returns what serves nodes that have no connection to the store. They cache records, under the same
     /// guarantee as this node: see [`keyfob_store::relay`].
     ///
-    /// Serve trusted nodes alone: a record has the digest of a secret, and whoever asks can have any. It never
+    /// Serve trusted nodes alone: a record has the digest of a secret, and anyone who asks can have any. It never
     /// has the secret itself.
     pub fn relay(&self) -> Relay {
         Relay { manager: self.clone() }
@@ -86,17 +69,17 @@ impl Relay {
             self.wait_for_news(feed, since, hold.min(Self::MAX_HOLD)).await;
         }
         // Read before the journal is, so that the journal has what it covers.
-        let coverage = feed.listener.coverage();
+        let coverage = feed.coverage();
         let now = MonotonicInstant::now();
-        Ok(feed.seen.journal().beat(since, &coverage, asked, now))
+        Ok(feed.journal().beat(since, &coverage, asked, now))
     }
 
     async fn wait_for_news(&self, feed: &Feed, since: &Since, hold: Duration) {
         let news = async {
             loop {
-                let mut notified = std::pin::pin!(feed.seen.news.notified());
+                let mut notified = std::pin::pin!(feed.news().notified());
                 notified.as_mut().enable();
-                if feed.seen.journal().has_news(since.after) {
+                if feed.journal().has_news(since.after) {
                     tokio::time::sleep(GATHER).await;
                     return;
                 }
@@ -113,25 +96,7 @@ impl Relay {
 
     async fn feed(&self) -> Result<&Feed, Error> {
         let inner = &*self.manager.inner;
-        let feed = inner.relay.0.get_or_try_init(|| async {
-            let id = JournalId(random::array(&*inner.random).map_err(StoreError::from)?);
-            let namespace = inner.store.namespace();
-            let journal = Journal::new(id, namespace.fingerprint(), MonotonicInstant::now());
-            let seen = Arc::new(Seen { journal: Mutex::new(journal), news: Notify::new() });
-            let sees = Arc::clone(&seen);
-            let bound = Ttl::try_from(inner.bound).unwrap_or(Ttl::from_secs(1));
-            let listener = InvalidationListener::observed(
-                namespace.lanes(),
-                bound,
-                Box::new(move |lane, change| {
-                    sees.journal().record(MonotonicInstant::now(), lane, change);
-                    sees.news.notify_waiters();
-                }),
-            );
-            inner.store.watch(&listener);
-            Ok::<_, Error>(Arc::new(Feed { listener, seen }))
-        });
-        feed.await.map(|feed| &**feed)
+        Ok(inner.relay.feed(&inner.store, inner.bound, &*inner.random).await?)
     }
 
     /// Reads the record of a token, unsealed. `None` if there is no such token.
@@ -226,11 +191,5 @@ impl Relay {
     fn bounded(&self, operation: Operation) -> Operation {
         let latest = self.manager.now() + Operation::WINDOW;
         Operation { deadline: operation.deadline.min(latest), ..operation }
-    }
-}
-
-impl Seen {
-    fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
