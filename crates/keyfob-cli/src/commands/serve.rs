@@ -113,7 +113,7 @@ async fn serve(
     };
     let drained = server.serve_all(sockets.listeners, shutdown).await;
     reloading.abort();
-    // Other replicas go on where this one stops.
+    // Other replicas continue where this one stops.
     let _ends_anyway = stop_webhooks.send(());
     let _is_over = delivering.await;
     if let Some(recording) = recording {

@@ -1,4 +1,4 @@
-//! The replica that sends events ends in the middle, by force. Another goes on.
+//! The replica that sends events ends in the middle, by force. Another continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

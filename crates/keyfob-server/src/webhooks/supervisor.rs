@@ -55,7 +55,7 @@ impl Registry {
     }
 }
 
-/// Delivers for one subscription, if its lease can be had.
+/// Delivers for one subscription, if its lease is free.
 async fn deliver(
     registry: Arc<Registry>,
     id: WebhookId,

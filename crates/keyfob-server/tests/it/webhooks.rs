@@ -42,7 +42,7 @@ impl Got {
 
 type Answer = dyn Fn(&Got, usize) -> u16 + Send + Sync;
 
-/// A receiver. It answers each message as it is told: by the message, and by how often it came.
+/// A receiver. It answers each message as the test wants: by the message, and by how often it came.
 #[derive(Clone)]
 struct Receiver {
     url: String,
@@ -232,7 +232,7 @@ async fn a_receiver_that_is_gone_disables_its_webhook() {
     service.manager.issue(session(2)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(receiver.all().len(), 1);
-    // Enabled again, it goes on where it was: nothing is left out.
+    // Enabled again, it continues where it was: nothing is left out.
     let path = format!("/v1/webhooks/{id}");
     service.json(Method::PATCH, &path, &key, json!({"enabled": true})).await;
     let got = receiver.wait_for(2).await;
@@ -290,7 +290,7 @@ async fn only_a_key_without_audiences_has_webhooks() {
     assert_eq!(reply.error(), (403, "confined_to_audiences".into()));
 }
 
-/// The replica that delivers ends in the middle, without a word. Another goes on: no event is lost, and those of each
+/// The replica that delivers ends in the middle, without a word. Another continues: no event is lost, and those of each
 /// subject come in order for the first time.
 #[test]
 fn after_the_end_of_a_replica_another_delivers_the_rest() {
