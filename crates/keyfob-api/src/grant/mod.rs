@@ -122,7 +122,7 @@ pub struct GrantSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TokenFormat {
-    /// A text that says nothing. Whoever takes it asks the service.
+    /// A text that says nothing. A service that takes it asks the service.
     #[default]
     Opaque,
     /// A signed JWT (RFC 9068), which can be checked without the service. It needs an audience and a client.

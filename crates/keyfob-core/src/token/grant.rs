@@ -398,7 +398,7 @@ impl Grant {
         })
     }
 
-    /// Has the token issued in the form of a JWT, which whoever signs it makes from the token. The secret of its bearer
+    /// Has the token issued in the form of a JWT, which the signer makes from the token. The secret of its bearer
     /// token follows from its id and the key, so that who verifies the JWT can present the token. Only for access
     /// tokens without limited uses and without an idle timeout: a service that checks them offline reports no use.
     pub fn jwt(self, form: JwtForm, key: BearerKey) -> Self {

@@ -252,7 +252,7 @@ async fn a_list_is_the_same_on_every_server_and_changes_only_when_it_has_to() {
 }
 
 #[tokio::test]
-async fn what_others_have_signed_or_changed_is_refused() {
+async fn a_token_that_others_have_signed_or_changed_is_refused() {
     let service = start().await;
     let admin = service.admin().await;
     let (jwt, token) = issue(&service, &admin, grant()).await;
@@ -286,7 +286,7 @@ async fn what_others_have_signed_or_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_jwt_is_refused_when_it_is_asked_for() {
+async fn a_grant_that_cannot_be_a_jwt_is_refused_when_it_is_asked_for() {
     let service = start().await;
     let admin = service.admin().await;
     let cases = [
@@ -317,7 +317,7 @@ async fn what_cannot_be_a_jwt_is_refused_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_being_replaced_goes_on_to_verify() {
+async fn a_key_that_is_being_replaced_still_verifies() {
     let store = std::sync::Arc::new(MemoryStore::new().unwrap());
     let with = |seeds: &[(u16, bool)]| {
         let seeds = seeds.iter().map(|(version, is_active)| JwtKeySeed {
