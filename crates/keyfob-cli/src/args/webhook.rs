@@ -51,7 +51,7 @@ pub(crate) enum WebhookCommand {
         #[arg(long, value_name = "DURATION")]
         overlap: Option<Ttl>,
     },
-    /// Enable a webhook. It goes on where it was
+    /// Enable a webhook. It continues where it was
     Enable {
         /// The webhook
         id: String,
