@@ -95,6 +95,13 @@ impl StatusList {
         is_new
     }
 
+    /// Marks the tokens as revoked that another list marks. What the other list has beyond this one is ignored.
+    pub fn merge(&mut self, other: &Self) {
+        for (byte, others) in self.bits.iter_mut().zip(&other.bits) {
+            *byte |= others;
+        }
+    }
+
     /// Returns how many tokens are revoked.
     pub fn revoked(&self) -> u32 {
         self.bits.iter().map(|byte| byte.count_ones()).sum()

@@ -36,6 +36,7 @@
 //! - [`TrustedProxies`] says which proxies may name the client address, and the certificate of the client.
 //! - [`ClientCertificate`] is the certificate of the connection (RFC 8705).
 //! - `dpop::Dpop` checks proofs that a client has the key that its token is bound to (RFC 9449).
+//! - `jwt::JwtVerifier` checks access tokens that are JWTs, in a service without a store.
 //! - [`write_rate_limit`] writes the `RateLimit` fields.
 //!
 //! # What is accepted
@@ -67,6 +68,8 @@
 //!
 //! `dpop`: tokens that are bound to a key, with proofs. Without it, this crate builds no cryptography library, and
 //! such tokens are refused.
+//!
+//! `jwt`: `jwt::JwtVerifier` checks access tokens that are JWTs (RFC 9068) without a store.
 
 mod authenticator;
 mod body;
@@ -80,6 +83,8 @@ mod error_response;
 #[cfg(feature = "axum")]
 mod extract;
 mod grpc;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod layer;
 mod proof;
 mod rate_limit_fields;

@@ -10,5 +10,7 @@ mod dpop;
 mod examples;
 mod grpc;
 mod harness;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod limits;
 mod proxies;
