@@ -51,5 +51,6 @@ mod revoke_many;
 mod subject_page;
 mod token_list;
 mod token_page;
+mod webhooks;
 
 pub use console::Console;

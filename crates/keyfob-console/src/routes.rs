@@ -12,7 +12,7 @@ use crate::shared::PREFIX;
 use crate::visit::Visit;
 use crate::{
     bearer_page, clients, keys_page, live, overview, revoke_many, session, subject_page,
-    token_list, token_page,
+    token_list, token_page, webhooks,
 };
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -62,6 +62,13 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(POST "/bearer" => bearer_page::submit),
     page!(GET "/keys" => keys_page::show),
     page!(POST "/keys/reseal" => keys_page::reseal),
+    page!(GET "/webhooks" => webhooks::list),
+    page!(GET "/webhooks/{webhook}" => webhooks::one),
+    page!(POST "/webhooks/{webhook}/test" => webhooks::test),
+    page!(POST "/webhooks/{webhook}/enable" => webhooks::enable),
+    page!(POST "/webhooks/{webhook}/disable" => webhooks::disable),
+    page!(POST "/webhooks/{webhook}/dead-letters/{letter}/send" => webhooks::send_letter),
+    page!(POST "/webhooks/{webhook}/dead-letters/{letter}/drop" => webhooks::drop_letter),
     page!(GET "/live" => live::show),
     page!(GET "/live/stream" => live::stream),
     page!(GET "/live/observations" => live::observations),

@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use crate::session::Throttle;
 
 /// The path of the console.
 pub(crate) const PREFIX: &str = "/console";
+
+/// How long the API may take. It may wait 15 s for the receiver of a webhook, and then there is an answer.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(20);
 
 /// The headers of a request for a page that the API gets too: they name the client and the request.
 const PASSED_ON: [HeaderName; 3] = [
@@ -77,7 +81,8 @@ impl Shared {
         let api = Arc::clone(&self.api);
         let client = Client::in_process(move |request| api(origin.clone().give_to(request)));
         // The server is in this process: sending a request again would help nobody.
-        let mut builder = client.retry(RetryPolicy::default().max_attempts(1));
+        let mut builder =
+            client.retry(RetryPolicy::default().max_attempts(1)).timeout(MAX_ANSWER_TIME);
         if let Some(bearer) = bearer {
             builder = builder.bearer(bearer);
         }

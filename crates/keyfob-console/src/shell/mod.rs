@@ -12,12 +12,20 @@ pub(crate) enum Section {
     Clients,
     Live,
     Keys,
+    Webhooks,
     Bearer,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Overview, Self::Tokens, Self::Clients, Self::Live, Self::Keys, Self::Bearer];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Tokens,
+        Self::Clients,
+        Self::Live,
+        Self::Keys,
+        Self::Webhooks,
+        Self::Bearer,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -26,6 +34,7 @@ impl Section {
             Self::Clients => "Clients",
             Self::Live => "Live",
             Self::Keys => "Sealing keys",
+            Self::Webhooks => "Webhooks",
             Self::Bearer => "Check a bearer",
         }
     }
@@ -37,6 +46,7 @@ impl Section {
             Self::Clients => "/console/clients",
             Self::Live => "/console/live",
             Self::Keys => "/console/keys",
+            Self::Webhooks => "/console/webhooks",
             Self::Bearer => "/console/bearer",
         }
     }
@@ -49,6 +59,7 @@ impl Section {
             Self::Clients => "c",
             Self::Live => "l",
             Self::Keys => "k",
+            Self::Webhooks => "w",
             Self::Bearer => "b",
         }
     }
@@ -59,6 +70,7 @@ impl Section {
             Self::Overview | Self::Tokens | Self::Clients | Self::Bearer => "keyfob:read",
             Self::Live => "keyfob:events",
             Self::Keys => "keyfob:keys",
+            Self::Webhooks => "keyfob:admin",
         }
     }
 }

@@ -26,6 +26,11 @@ impl ApiCall {
         Self { method: "DELETE", ..Self::get(path) }
     }
 
+    /// A call that does something, without a body.
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self { method: "POST", ..Self::get(path) }
+    }
+
     pub(crate) fn send(
         method: &'static str,
         path: impl Into<String>,

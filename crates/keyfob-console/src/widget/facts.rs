@@ -147,7 +147,7 @@ fn tag(name: &str) -> Markup {
 /// How many names are shown before the rest is folded away.
 const SHOWN_NAMES: usize = 24;
 
-fn names<'a>(names: impl Iterator<Item = &'a str>, if_none: &str) -> Markup {
+pub(crate) fn names<'a>(names: impl Iterator<Item = &'a str>, if_none: &str) -> Markup {
     let names: Vec<_> = names.collect();
     let tags = |names: &[&str]| html! { @for name in names { (tag(name)) " " } };
     html! {

@@ -13,3 +13,4 @@ mod subject;
 mod support;
 mod token_list;
 mod token_page;
+mod webhooks;

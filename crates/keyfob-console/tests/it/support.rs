@@ -7,6 +7,7 @@ use axum::extract::ConnectInfo;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use keyfob::{Grant, Issued, Kind, MemoryStore, TokenManager};
+use keyfob_client::Client;
 use keyfob_console::Console;
 use keyfob_server::{Pages, Server, Settings};
 use tower_service::Service as _;
@@ -56,6 +57,22 @@ impl Site {
         });
         server.show(Pages::new(Console::PATH, console.router()));
         Self { manager, server }
+    }
+
+    /// Sends events to receivers, until the test ends.
+    pub(crate) fn deliver_webhooks(&self) {
+        let server = self.server.clone();
+        tokio::spawn(async move { server.deliver_webhooks(std::future::pending()).await });
+    }
+
+    /// Returns a client of the API that has this key.
+    pub(crate) fn api(&self, key: &str) -> Client {
+        let api = self.server.local_api();
+        let client = Client::in_process(move |request| {
+            let api = api.clone();
+            async move { api.call(request).await }
+        });
+        client.bearer(key).build().unwrap()
     }
 
     /// Issues a key of a client with these scopes, and returns its bearer.

@@ -1,0 +1,166 @@
+//! One webhook: what it sends where, how far it has come, and its dead letters.
+
+use keyfob_api::webhook::{UpdateWebhookBody, WebhookBody};
+use keyfob_core::Timestamp;
+use maud::{Markup, html};
+
+use super::state::Delivery;
+use super::{PATH, address, letters};
+use crate::fields::link;
+use crate::reply::{Answer, Page, Reply};
+use crate::shell::Section;
+use crate::visit::Visit;
+use crate::widget::call::ApiCall;
+use crate::widget::facts::{exact, fact, names};
+use crate::widget::text;
+
+/// Shows a webhook.
+pub(crate) async fn show(visit: Visit) -> Answer {
+    let done = match visit.query.text("done") {
+        Some("enabled") => "Enabled. Deliveries continue where they were.",
+        Some("disabled") => "Disabled. The position stays.",
+        Some("sent") => "The receiver has it now, so the dead letter is gone.",
+        Some("dropped") => "The dead letter is dropped.",
+        _ => "",
+    };
+    let done = html! {
+        @if !done.is_empty() { p.done role="status" { span aria-hidden="true" { "✓ " } (done) } }
+    };
+    page(&visit, &done).await
+}
+
+/// Returns the page of the webhook that the path names, with a line on what was just done.
+pub(super) async fn page(visit: &Visit, done: &Markup) -> Answer {
+    let webhook = visit.api.webhook(&visit.named::<String>("webhook")?).await?;
+    let id = webhook.id.as_str();
+    let after = visit.query.text("after");
+    let dead = visit.api.dead_letters(id, after).await?;
+    let body = html! {
+        p { a href=(PATH) { "All webhooks" } }
+        h1 { "Webhook " span.id { (id) } }
+        (done)
+        (warnings(&webhook, visit.now))
+        (actions(&webhook))
+        div.split {
+            section.card aria-labelledby="what" {
+                h2 #what { "Its settings" }
+                (settings(&webhook, visit.now))
+            }
+            section.card aria-labelledby="state" {
+                h2 #state { "Deliveries" }
+                (deliveries(&webhook, visit.now))
+            }
+        }
+        (letters::section(id, &dead, after.is_some(), visit.now))
+    };
+    let page = Page::new(Section::Webhooks, format!("Webhook {id}"), body);
+    Ok(calls(page, &webhook))
+}
+
+/// What needs a person.
+fn warnings(webhook: &WebhookBody, now: Timestamp) -> Markup {
+    html! {
+        @if let Some(why) = &webhook.disabled_because {
+            p.wrong role="alert" {
+                "The service has disabled it: " (text::value(why)) ". Repair the receiver, send a test event, then enable it."
+            }
+        }
+        @if let Some(at) = webhook.state.trimmed_at {
+            p.wrong {
+                "Events were lost: the log did not reach back to its position. Found " (exact(at, now))
+                ". Have the receiver read the state that it needs anew."
+            }
+        }
+    }
+}
+
+fn actions(webhook: &WebhookBody) -> Markup {
+    let path = address(&webhook.id);
+    let cursor = webhook.state.cursor.as_str();
+    let after = if cursor.is_empty() { "start" } else { cursor };
+    html! {
+        div.tools {
+            form method="post" action={ (path) "/test" } { button type="submit" { "Send a test event" } }
+            @if webhook.enabled {
+                form method="post" action={ (path) "/disable" } { button type="submit" { "Disable" } }
+            } @else {
+                form method="post" action={ (path) "/enable" } { button.primary type="submit" { "Enable" } }
+            }
+            a.button href=(link("/console/live", &[("after", after)])) { "Events after its position" }
+        }
+    }
+}
+
+fn settings(webhook: &WebhookBody, now: Timestamp) -> Markup {
+    html! {
+        dl.facts {
+            (fact("Receiver", text::value(&webhook.url)))
+            (fact("Events", names(webhook.types.iter().map(String::as_str), "all")))
+            @if !webhook.description.is_empty() { (fact("For", text::value(&webhook.description))) }
+            (fact("Created", exact(webhook.created, now)))
+            (fact("Secrets", match webhook.secrets {
+                0 | 1 => html! { "one signs" },
+                count => html! { (count) " sign, while one replaces the other" },
+            }))
+        }
+    }
+}
+
+fn deliveries(webhook: &WebhookBody, now: Timestamp) -> Markup {
+    let (delivery, state) = (Delivery::of(webhook), &webhook.state);
+    let at = |at: Option<Timestamp>| match at {
+        Some(at) => exact(at, now),
+        None => html! { span.quiet { "none yet" } },
+    };
+    html! {
+        p { (delivery.show()) " " (delivery.meaning()) }
+        dl.facts {
+            (fact("Last delivery", at(state.delivered_at)))
+            (fact("Last failure", at(state.failed_at)))
+            @if let Some(error) = &state.last_error { (fact("Its error", text::value(error))) }
+            (fact("Position", html! { code { (text::value(&state.cursor)) } }))
+        }
+        p.quiet { "The server that delivers writes this every few seconds." }
+    }
+}
+
+/// Adds the calls that do the same.
+fn calls(page: Page, webhook: &WebhookBody) -> Reply {
+    let id = webhook.id.as_str();
+    let path = |rest: &str| format!("/v1/webhooks/{id}{rest}");
+    let enabled = !webhook.enabled;
+    let change = UpdateWebhookBody { enabled: Some(enabled), ..UpdateWebhookBody::default() };
+    let command = if enabled { "enable" } else { "disable" };
+    page.call(ApiCall::get(path("")))
+        .call(ApiCall::get(path("/dead-letters")).command(["webhook", "dead-letters", id]))
+        .call(ApiCall::post(path("/test")).command(["webhook", "test", id]))
+        .call(ApiCall::send("PATCH", path(""), &change).command(["webhook", command, id]))
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use keyfob_api::webhook::WebhookState;
+
+    use super::*;
+
+    #[test]
+    fn lost_events_and_two_secrets_are_pointed_out() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let webhook = WebhookBody {
+            id: "wh-0".into(),
+            url: "https://shop.example".into(),
+            types: Vec::new(),
+            description: String::new(),
+            enabled: true,
+            disabled_because: None,
+            created: now,
+            secrets: 2,
+            state: WebhookState { trimmed_at: Some(now), ..WebhookState::default() },
+        };
+        assert!(warnings(&webhook, now).into_string().contains("Events were lost"));
+        let settings = settings(&webhook, now).into_string();
+        assert!(settings.contains("2 sign, while one replaces the other"), "{settings}");
+        assert!(actions(&webhook).into_string().contains("after=start"));
+    }
+}
