@@ -11,6 +11,7 @@ mod gateway;
 mod haproxy;
 mod http;
 mod install;
+mod jose;
 mod nginx;
 mod oauth_clients;
 mod openapi_typescript;
@@ -48,6 +49,11 @@ const PROGRAMS: &[Program] = &[
     Program { name: "envoy", about: "guards a page by gRPC", run: envoy::run },
     Program { name: "go", about: "guards its page by introspection", run: services::go },
     Program { name: "haproxy", about: "guards a page by an action in Lua", run: haproxy::run },
+    Program {
+        name: "jose",
+        about: "checks JWTs and sees a revocation in the status list",
+        run: jose::run,
+    },
     Program { name: "nginx", about: "guards a page by auth_request", run: nginx::run },
     Program { name: "node", about: "guards its page by introspection", run: services::node },
     Program {

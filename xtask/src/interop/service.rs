@@ -38,7 +38,7 @@ impl Service {
     }
 
     /// Builds `keyfob`, and starts a server with further arguments. See [`program`]. Its proofs of possession need
-    /// a nonce, and `spa` is a public client.
+    /// a nonce, `spa` is a public client, and access tokens for `https://orders.example` are JWTs.
     pub(super) fn start_with(args: &[&str]) -> Result<Self> {
         let program = program()?;
         let mut process = Command::new(&program)
@@ -46,6 +46,7 @@ impl Service {
             .args(args)
             // What needs no proof is not changed by this.
             .envs([("KEYFOB_DPOP_NONCE", "required"), ("KEYFOB_PUBLIC_CLIENTS", "spa")])
+            .env("KEYFOB_JWT_AUDIENCES", "https://orders.example")
             .env("KEYFOB_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8")
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
