@@ -68,7 +68,7 @@ fn warnings(webhook: &WebhookBody, now: Timestamp) -> Markup {
         @if let Some(at) = webhook.state.trimmed_at {
             p.wrong {
                 "Events were lost: the log did not reach back to its position. Found " (exact(at, now))
-                ". Have the receiver read the state that it needs anew."
+                ". Have the receiver read the state again."
             }
         }
     }
