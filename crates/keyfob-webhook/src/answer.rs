@@ -34,6 +34,18 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Returns what a status means that answers a security event token: only 202 says that the receiver has it
+    /// (RFC 8935 section 2.2).
+    pub fn of_set(status: u16, retry_after: Option<&str>) -> Self {
+        match status {
+            202 => Self::Delivered,
+            200..=299 => Self::Retry { after: None },
+            _ => Self::of(status, retry_after),
+        }
+    }
+}
+
 /// Reads `Retry-After`: a number of seconds. A date is passed over: clocks differ, and the schedule is near enough.
 fn parse(text: &str) -> Option<Ttl> {
     let text = text.trim();
@@ -68,5 +80,14 @@ mod tests {
                 assert_eq!(of(status, Some(odd)), retry(None), "{odd}");
             }
         }
+    }
+
+    #[test]
+    fn a_security_event_token_is_delivered_by_202_alone() {
+        assert_eq!(Verdict::of_set(202, None), Verdict::Delivered);
+        for status in [200, 201, 204, 302, 400, 500] {
+            assert_eq!(Verdict::of_set(status, None), Verdict::Retry { after: None }, "{status}");
+        }
+        assert_eq!(Verdict::of_set(410, None), Verdict::Gone);
     }
 }

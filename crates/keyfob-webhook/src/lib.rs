@@ -7,6 +7,7 @@
 //! | [`address`] | where a webhook may be sent: the address that the name leads to |
 //! | [`answer`] | what an answer of a receiver means |
 //! | [`retry`] | when a delivery is tried again, and when it is given up |
+//! | [`set`] | security event tokens: which events are signals of CAEP, and what they say |
 //! | [`queue`] | which delivery is next, and how far the log is done |
 //! | `fuzzing` | the properties of the parsers for any input |
 //!
@@ -19,6 +20,7 @@ pub mod endpoint;
 pub mod queue;
 pub mod retry;
 pub mod secret;
+pub mod set;
 
 #[doc(hidden)]
 pub mod fuzzing;
