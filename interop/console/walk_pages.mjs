@@ -29,6 +29,8 @@ async function furnish({ api }) {
   for (let n = 0; n < 5; n += 1) await api.validate(sessions[1].bearer);
   const key = await api.issue({ kind: "api-key", client: "web-shop", scopes: ["keyfob:introspect"] });
   await api.send("POST", `/v1/tokens/${key.id}/rotate`, { overlap: "24h" });
+  const hooks = { url: "https://receiver.example/hooks/keyfob", types: ["keyfob.token.revoked"], description: "the mailer" };
+  const { webhook } = await api.send("POST", "/v1/webhooks", hooks);
   for (const client of ["mail", "billing"]) {
     for (let n = 0; n < 4; n += 1) await api.issue({ kind: "refresh", subject: `user-${n}`, client });
   }
@@ -51,6 +53,8 @@ async function furnish({ api }) {
     live: "/console/live",
     events: "/console/live?after=start",
     keys: "/console/keys?count=true",
+    webhooks: "/console/webhooks",
+    webhook: `/console/webhooks/${webhook.id}`,
     bearer: "/console/bearer",
     nothing: "/console/nowhere",
   };

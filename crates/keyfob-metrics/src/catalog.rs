@@ -168,6 +168,10 @@ catalog! {
         "Connections that the server closed, by reason.";
     webhook_deliveries: By<Counter, WebhookDelivery> = "keyfob_webhook_deliveries_total",
         "Attempts to send an event to the receiver of a webhook, by outcome.";
+    webhook_dead_letters: Gauge = "keyfob_webhook_dead_letters",
+        "Deliveries that were given up and are kept, of the webhooks that this process delivers.";
+    webhook_oldest_age: Gauge = "keyfob_webhook_oldest_event_age_seconds",
+        "Age of the oldest event that is not delivered, of the webhooks that this process delivers.";
     tls_handshakes_failed: Counter = "keyfob_http_tls_handshakes_failed_total",
         "Handshakes of TLS that failed or took too long.";
     reloads: By<Counter, ReloadOutcome> = "keyfob_http_reloads_total",

@@ -4,12 +4,16 @@
 //! |---|---|
 //! | `stored` | subscriptions, positions and dead letters, as documents of the store |
 //! | `registry` | what the API does with them |
+//! | `dead_letters` | deliveries that were given up |
+//! | `backlog` | what waits, as gauges |
 //! | `sender` | one request to one receiver |
 //! | `runner` | the deliveries of one subscription, by the replica that has its lease |
 //! | `supervisor` | one runner for each subscription |
 //!
 //! Decisions are those of `keyfob-webhook`.
 
+mod backlog;
+mod dead_letters;
 mod registry;
 mod runner;
 mod sender;

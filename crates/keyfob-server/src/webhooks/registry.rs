@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use keyfob::metrics::{HttpMetrics, WebhookDelivery};
 use keyfob::random::OsRandom;
 use keyfob::store::{Document, DocumentName, DocumentVersion, DocumentWritten, ListDocuments};
@@ -10,8 +9,8 @@ use keyfob::values::{Timestamp, Ttl};
 use keyfob::{Error, TokenManager};
 use keyfob_api::SecretText;
 use keyfob_api::webhook::{
-    CreateWebhookBody, DeadLetterBody, DeadLettersBody, DeliveryBody, UpdateWebhookBody,
-    WebhookBody, WebhookSecretBody, WebhookState,
+    CreateWebhookBody, DeliveryBody, UpdateWebhookBody, WebhookBody, WebhookSecretBody,
+    WebhookState,
 };
 use keyfob_webhook::answer::Verdict;
 use keyfob_webhook::endpoint::{Endpoint, InvalidEndpoint};
@@ -19,16 +18,14 @@ use keyfob_webhook::secret::Secret;
 use tokio::sync::Notify;
 
 use super::WebhookSettings;
+use super::backlog::Backlog;
 use super::sender::{Message, Outcome, Sender};
 use super::stored::{
-    self, DeadLetter, Position, StoredSecret, Subscription, Versioned, WebhookId, letter_of,
-    subscriptions,
+    self, Position, StoredSecret, Subscription, Versioned, WebhookId, subscriptions,
 };
 
 /// The maximum number of subscriptions.
 const MAX_WEBHOOKS: usize = 200;
-/// The maximum number of dead letters of a subscription. Above it, deliveries are tried again without end.
-const MAX_DEAD_LETTERS: usize = 1_000;
 const MAX_TYPES: usize = 32;
 const MAX_TEXT: usize = 256;
 /// The maximum number of secrets that sign at the same time.
@@ -45,6 +42,7 @@ pub(crate) struct Registry {
     pub(super) settings: WebhookSettings,
     pub(super) sender: Sender,
     metrics: HttpMetrics,
+    pub(super) backlog: Backlog,
     /// Wakes the supervisor after a change by this process.
     pub(super) changed: Notify,
 }
@@ -87,7 +85,8 @@ impl Registry {
         metrics: HttpMetrics,
     ) -> Arc<Self> {
         let sender = Sender::new(settings.addresses.clone(), settings.timeout);
-        Arc::new(Self { manager, settings, sender, metrics, changed: Notify::new() })
+        let (backlog, changed) = (Backlog::new(metrics.clone()), Notify::new());
+        Arc::new(Self { manager, settings, sender, metrics, backlog, changed })
     }
 
     /// Counts an attempt.
@@ -264,88 +263,6 @@ impl Registry {
         Ok(delivery(&self.send(&subscription, &message).await))
     }
 
-    /// Returns a page of dead letters.
-    pub(crate) async fn dead_letters(
-        &self,
-        id: &WebhookId,
-        after: Option<&str>,
-    ) -> Result<DeadLettersBody, WebhookError> {
-        self.subscription(id).await?.ok_or(WebhookError::NotFound)?;
-        let invalid = || WebhookError::Invalid("after: it is no dead letter".to_owned());
-        let after = after.map(|after| id.dead_letter(after).ok_or_else(invalid)).transpose()?;
-        let page = self.documents(id.dead_letters(), after).await?;
-        let next = page.last().filter(|_| page.len() == Document::MAX_LISTED);
-        let next = next.map(|last| last.name.last_part().to_owned());
-        let view = |document: &Document| {
-            let letter = Versioned::<DeadLetter>::read(document)?.value;
-            Some(DeadLetterBody {
-                id: document.name.last_part().to_owned(),
-                event: serde_json::from_str(&letter.event).unwrap_or_default(),
-                attempts: letter.attempts,
-                at: letter.at,
-                error: letter.error,
-            })
-        };
-        Ok(DeadLettersBody { dead_letters: page.iter().filter_map(view).collect(), next })
-    }
-
-    /// Sends a dead letter again, and drops it if it was delivered.
-    pub(crate) async fn send_dead_letter(
-        &self,
-        id: &WebhookId,
-        letter: &str,
-    ) -> Result<DeliveryBody, WebhookError> {
-        let subscription = self.subscription(id).await?.ok_or(WebhookError::NotFound)?.value;
-        let name = id.dead_letter(letter).ok_or(WebhookError::NotFound)?;
-        let found = self.manager.read_document(&name).await?.ok_or(WebhookError::NotFound)?;
-        let letter = Versioned::<DeadLetter>::read(&found).ok_or(WebhookError::NotFound)?;
-        let DeadLetter { message, event, .. } = letter.value;
-        let message = Message { id: message, body: Bytes::from(event) };
-        let outcome = self.send(&subscription, &message).await;
-        if outcome.verdict == Verdict::Delivered {
-            self.write(Some(name), Some(found.version), None).await?;
-        }
-        Ok(delivery(&outcome))
-    }
-
-    /// Drops a dead letter.
-    pub(crate) async fn drop_dead_letter(
-        &self,
-        id: &WebhookId,
-        letter: &str,
-    ) -> Result<(), WebhookError> {
-        let name = id.dead_letter(letter).ok_or(WebhookError::NotFound)?;
-        let found = self.manager.read_document(&name).await?.ok_or(WebhookError::NotFound)?;
-        self.write(Some(name), Some(found.version), None).await
-    }
-
-    /// Keeps a delivery that is given up. Returns whether there was room for it.
-    pub(super) async fn bury(
-        &self,
-        id: &WebhookId,
-        letter: &DeadLetter,
-    ) -> Result<bool, WebhookError> {
-        let mut count = 0;
-        let mut after = None;
-        loop {
-            let page = self.documents(id.dead_letters(), after).await?;
-            count += page.len();
-            after = page.last().map(|last| last.name.clone());
-            if page.is_empty() {
-                break;
-            }
-            if count >= MAX_DEAD_LETTERS {
-                return Ok(false);
-            }
-        }
-        let name = id.dead_letter(&letter_of(&letter.message));
-        match self.write(name, None, Some(stored::body(letter))).await {
-            // It is there from before a crash.
-            Ok(()) | Err(WebhookError::Contended) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) async fn send(&self, subscription: &Subscription, message: &Message) -> Outcome {
         let now = self.now();
         match subscription.url.parse::<Endpoint>() {
@@ -398,7 +315,7 @@ impl Registry {
         Ok(self.manager.read_document(&name).await?.as_ref().and_then(Versioned::read))
     }
 
-    async fn documents(
+    pub(super) async fn documents(
         &self,
         folder: Option<DocumentName>,
         after: Option<DocumentName>,
@@ -475,7 +392,7 @@ impl Registry {
     }
 }
 
-fn delivery(outcome: &Outcome) -> DeliveryBody {
+pub(super) fn delivery(outcome: &Outcome) -> DeliveryBody {
     DeliveryBody {
         delivered: outcome.verdict == Verdict::Delivered,
         status: outcome.status,

@@ -32,6 +32,9 @@ const SAVED_AFTER: usize = 64;
 /// How long to wait after the store has failed, or where there is no room for a dead letter.
 const PAUSE: Ttl = Ttl::from_secs(5);
 
+/// How often dead letters are counted, for those that other replicas send again or drop.
+const COUNT_INTERVAL: Ttl = Ttl::from_secs(60);
+
 /// How a run of a subscription ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
@@ -48,9 +51,25 @@ pub(super) struct Runner {
     owner: String,
     subscription: Subscription,
     position: Versioned<Position>,
-    queue: Queue<Lane, Cursor, Message>,
+    queue: Queue<Lane, Cursor, Pending>,
     sending: FuturesUnordered<BoxFuture<'static, (EntryNumber, Outcome)>>,
     unsaved: usize,
+    /// When dead letters are counted again.
+    count_at: Timestamp,
+}
+
+/// What has to be delivered.
+#[derive(Clone, Debug)]
+struct Pending {
+    /// When it happened.
+    at: Timestamp,
+    message: Message,
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.registry.backlog.remove(&self.id, self.registry.now());
+    }
 }
 
 impl Runner {
@@ -83,6 +102,7 @@ impl Runner {
             position,
             sending: FuturesUnordered::new(),
             unsaved: 0,
+            count_at: Timestamp::default(),
         }))
     }
 
@@ -145,11 +165,12 @@ impl Runner {
 
     fn push(&mut self, event: &Event, after: Cursor) {
         let is_wanted = self.subscription.wants(event.what.as_str());
-        let message = is_wanted.then(|| Message {
-            id: event.id.to_string(),
-            body: Bytes::from(serde_json::to_vec(&CloudEvent::new(event)).unwrap_or_default()),
+        let pending = is_wanted.then(|| {
+            let body = serde_json::to_vec(&CloudEvent::new(event)).unwrap_or_default();
+            let message = Message { id: event.id.to_string(), body: Bytes::from(body) };
+            Pending { at: event.at, message }
         });
-        self.queue.push(self.lane_of(event), after, message);
+        self.queue.push(self.lane_of(event), after, pending);
     }
 
     /// Returns the lane of the tokens that an event is about: all of a subject are in one.
@@ -171,8 +192,8 @@ impl Runner {
                 Next::WaitUntil(time) => return Some(time),
                 Next::Idle => return None,
             };
-            let Some((message, _)) = self.queue.get(number) else { continue };
-            let (registry, message) = (Arc::clone(&self.registry), message.clone());
+            let Some((pending, _)) = self.queue.get(number) else { continue };
+            let (registry, message) = (Arc::clone(&self.registry), pending.message.clone());
             let subscription = self.subscription.clone();
             self.sending.push(Box::pin(async move {
                 (number, registry.send(&subscription, &message).await)
@@ -204,7 +225,7 @@ impl Runner {
         let error = outcome.error.unwrap_or_default();
         self.position.value.failed_at = Some(now);
         self.position.value.last_error = Some(error.clone());
-        let (message, attempts) = self.queue.get(number)?;
+        let (Pending { message, .. }, attempts) = self.queue.get(number)?;
         let retry = self.registry.settings.retry;
         if let Some(wait) = retry.wait_after(attempts, asked, random()) {
             self.registry.count(WebhookDelivery::Failed);
@@ -241,7 +262,22 @@ impl Runner {
                 return Some(Ended::Finished);
             }
         }
+        self.report().await;
         self.save().await
+    }
+
+    /// Reports what waits.
+    async fn report(&mut self) {
+        let now = self.registry.now();
+        let oldest = self.queue.oldest().map(|pending| pending.at);
+        self.registry.backlog.set_oldest(&self.id, oldest, now);
+        if self.count_at <= now {
+            self.count_at = now + COUNT_INTERVAL;
+            let count = self.registry.count_dead_letters(&self.id).await;
+            if let Some(count) = logged(&self.id, count) {
+                self.registry.backlog.set_dead_letters(&self.id, count, now);
+            }
+        }
     }
 
     /// Saves the position and renews the lease. Returns how the run has ended if the lease is lost.

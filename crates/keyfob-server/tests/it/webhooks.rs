@@ -13,6 +13,7 @@ use keyfob_server::Settings;
 use keyfob_webhook::address::AddressPolicy;
 use keyfob_webhook::retry::RetryPolicy;
 use keyfob_webhook::secret::{Secret, verify};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::{Value, json};
 
 use crate::support::{Key, Service};
@@ -210,6 +211,53 @@ async fn a_receiver_that_fails_gets_events_again_and_then_they_are_dead_letters(
     assert_eq!(service.json(Method::POST, &path, &key, json!({})).await.status, 404);
     let reply = service.get(&letters, Some(&key.bearer())).await.json();
     assert_eq!(reply["dead_letters"], json!([]));
+}
+
+/// Waits until a gauge has a value that is wanted.
+async fn wait_for_gauge(recorder: &PrometheusRecorder, name: &str, wanted: impl Fn(f64) -> bool) {
+    let mut found = String::new();
+    for _ in 0..500 {
+        found = recorder.handle().render();
+        let start = format!("{name} ");
+        let value = found.lines().find_map(|line| line.strip_prefix(&start)?.parse().ok());
+        if value.is_some_and(&wanted) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{name} in {found}");
+}
+
+#[tokio::test]
+async fn gauges_say_what_waits() {
+    const OLDEST: &str = "keyfob_webhook_oldest_event_age_seconds";
+    const DEAD: &str = "keyfob_webhook_dead_letters";
+    let mut settings = settings();
+    let wait = Ttl::from_millis(400).unwrap();
+    settings.webhooks.retry = RetryPolicy { first: wait, max: wait, max_attempts: 4 };
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let service = {
+        let _here = metrics::set_default_local_recorder(&recorder);
+        Service::delivering(manager(), settings).await
+    };
+    let key = service.key("ops", "keyfob:admin").await;
+    let receiver = Receiver::start(|_, _| 500).await;
+    let (id, _) = create(&service, &key, json!({"url": receiver.url})).await;
+    service.manager.issue(session(1)).await.unwrap();
+    wait_for_gauge(&recorder, OLDEST, |age| age > 0.2 && age < 10.0).await;
+    wait_for_gauge(&recorder, DEAD, |count| count == 1.0).await;
+    wait_for_gauge(&recorder, OLDEST, |age| age == 0.0).await;
+    let letters = format!("/v1/webhooks/{id}/dead-letters");
+    let reply = service.get(&letters, Some(&key.bearer())).await.json();
+    let letter = format!("{letters}/{}", reply["dead_letters"][0]["id"].as_str().unwrap());
+    service.json(Method::DELETE, &letter, &key, json!({})).await;
+    wait_for_gauge(&recorder, DEAD, |count| count == 0.0).await;
+    // A subscription that is disabled is delivered by nobody.
+    service.manager.issue(session(2)).await.unwrap();
+    wait_for_gauge(&recorder, DEAD, |count| count == 1.0).await;
+    let path = format!("/v1/webhooks/{id}");
+    service.json(Method::PATCH, &path, &key, json!({"enabled": false})).await;
+    wait_for_gauge(&recorder, DEAD, |count| count == 0.0).await;
 }
 
 #[tokio::test]

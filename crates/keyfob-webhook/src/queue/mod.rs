@@ -77,6 +77,11 @@ impl<K: Clone + Eq + Hash, P: Clone, T> Queue<K, P, T> {
         &self.done
     }
 
+    /// Returns the first that is not done.
+    pub fn oldest(&self) -> Option<&T> {
+        self.entries.front()?.item.as_ref()
+    }
+
     /// Adds the next event of the log, or with `None` one that the subscription does not want.
     pub fn push(&mut self, key: K, after: P, item: Option<T>) {
         let (attempts, not_before) = (0, Timestamp::default());
