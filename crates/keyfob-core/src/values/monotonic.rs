@@ -66,6 +66,11 @@ impl MonotonicInstant {
         Duration::ZERO
     }
 
+    /// Returns whether the machine was suspended between two readings of [`MonotonicInstant::suspended`].
+    pub fn has_slept(before: Duration, after: Duration) -> bool {
+        after.abs_diff(before) > Duration::from_millis(20)
+    }
+
     /// Returns the instant `duration` later.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))

@@ -7,6 +7,7 @@
 //! A bit that was set stays set for as long as the process keeps the list, also if the store has lost the revocation.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob::event::{EpochOf, EventKind};
@@ -15,7 +16,7 @@ use keyfob::manager::Paging;
 use keyfob::store::{Cursor, StoreError};
 use keyfob::token::StatusListId;
 use keyfob::values::FamilyId;
-use keyfob::{Error, Timestamp, Token, TokenId, TokenManager, Ttl};
+use keyfob::{Error, ErrorClass, Timestamp, Token, TokenId, TokenManager, Ttl};
 use keyfob_jwt::status_list::{StatusList, StatusListToken};
 use tokio::sync::Mutex;
 
@@ -41,7 +42,7 @@ const RECHECK: Ttl = Ttl::from_mins(2);
 
 /// The lists that this process serves.
 #[derive(Debug, Default)]
-pub(crate) struct StatusLists(Mutex<Lists>);
+pub(crate) struct StatusLists(Arc<Mutex<Lists>>);
 
 #[derive(Debug, Default)]
 struct Lists {
@@ -50,6 +51,8 @@ struct Lists {
     /// When the events were last read.
     read_at: Option<Instant>,
     lists: HashMap<StatusListId, Kept>,
+    /// When the lists began. An advance that was under way then is not among the events that follow.
+    started_at: Option<Instant>,
     /// What to look at again, and until when.
     rechecks: Vec<(EpochOf, Timestamp)>,
 }
@@ -58,6 +61,8 @@ struct Lists {
 struct Kept {
     bits: StatusList,
     built_at: Instant,
+    /// It has to be built again before it is served.
+    is_stale: bool,
     asked_at: Instant,
     signed: Option<Signed>,
 }
@@ -67,6 +72,7 @@ struct Kept {
 pub(crate) struct Signed {
     pub(crate) jwt: String,
     kid: String,
+    uri: String,
     at: Timestamp,
     ttl: Ttl,
 }
@@ -115,9 +121,16 @@ impl StatusLists {
         if !places::is_drawn(manager, id) {
             return Err(NoList::Unknown);
         }
-        let mut lists = self.0.lock().await;
-        lists.catch_up(manager).await?;
-        lists.build(manager, id).await?;
+        let mut lists = Arc::clone(&self.0).lock_owned().await;
+        let of = manager.clone();
+        // In a task of its own: what was read is not lost when the request ends early.
+        let reading = tokio::spawn(async move {
+            lists.catch_up(&of).await?;
+            lists.build(&of, id).await?;
+            Ok::<_, NoList>(lists)
+        });
+        let failed = |_| Error::from(StoreError::unavailable("the list could not be read"));
+        let mut lists = reading.await.map_err(failed)??;
         let kept = lists.lists.get_mut(&id).ok_or(NoList::Unknown)?;
         kept.asked_at = Instant::now();
         kept.sign(manager.now(), (settings, keys), places::list_uri(issuer, id))
@@ -152,6 +165,7 @@ impl Lists {
     async fn start(&mut self, manager: &TokenManager) -> Result<(), Error> {
         self.lists.clear();
         self.cursor = None;
+        self.started_at = Some(Instant::now());
         self.cursor = Some(manager.latest_event().await?);
         Ok(())
     }
@@ -163,13 +177,18 @@ impl Lists {
             let is_wide = matches!(epoch, EpochOf::Client(_) | EpochOf::All);
             // One of a lane is looked at once.
             let until = if is_wide { at.max(now) + RECHECK } else { now };
-            if !self.rechecks.iter().any(|(known, until)| *known == epoch && now < *until) {
-                self.rechecks.push((epoch, until));
+            match self.rechecks.iter_mut().find(|(known, _)| *known == epoch) {
+                Some((_, known)) => *known = until.max(*known),
+                None => self.rechecks.push((epoch, until)),
             }
         }
         if !self.lists.is_empty() {
+            let mut families = BTreeSet::new();
             for id in tokens {
-                self.look_at(manager, id).await?;
+                families.extend(self.look_at(manager, id).await?);
+            }
+            for family in families {
+                self.look_at_matches(manager, &Filter::new().family(family)).await?;
             }
             for (epoch, _) in self.rechecks.clone() {
                 self.look_at_all_of(manager, &epoch).await?;
@@ -179,17 +198,25 @@ impl Lists {
         Ok(())
     }
 
-    /// Looks at a token, and at all that descends from it.
-    async fn look_at(&mut self, manager: &TokenManager, id: TokenId) -> Result<(), Error> {
+    /// Looks at a token. Returns the family of what descends from it.
+    async fn look_at(
+        &mut self,
+        manager: &TokenManager,
+        id: TokenId,
+    ) -> Result<Option<FamilyId>, Error> {
         let token = match manager.get(id).await {
             Ok(token) => token,
             // Forgotten, with all that descends from it.
-            Err(Error::NotFound { .. }) => return Ok(()),
-            Err(error) => return Err(error),
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) if error.class() == ErrorClass::Unavailable => return Err(error),
+            // One record that cannot be read must not keep all others from being listed.
+            Err(error) => {
+                tracing::error!(code = error.code(), %id, "a revoked token cannot be read");
+                return Ok(Some(FamilyId::from_root(id)));
+            }
         };
         self.mark(&token);
-        let family = token.family.unwrap_or(FamilyId::from_root(id));
-        self.look_at_matches(manager, &Filter::new().family(family)).await
+        Ok(Some(token.family.unwrap_or(FamilyId::from_root(id))))
     }
 
     async fn look_at_all_of(
@@ -202,7 +229,7 @@ impl Lists {
             EpochOf::Client(client) => Filter::new().client(client.clone()),
             EpochOf::Family(family) => Filter::new().family(*family),
             EpochOf::All => {
-                self.lists.values_mut().for_each(|kept| kept.built_at -= REBUILD);
+                self.lists.values_mut().for_each(|kept| kept.is_stale = true);
                 return Ok(());
             }
         };
@@ -236,10 +263,17 @@ impl Lists {
         }
     }
 
+    /// Returns whether a list does not have to be built again.
+    fn is_recent(&self, kept: &Kept) -> bool {
+        let settled = self.started_at.map(|at| at + RECHECK.as_duration());
+        let is_early = settled.is_some_and(|at| kept.built_at < at && at <= Instant::now());
+        !kept.is_stale && !is_early && kept.built_at.elapsed() < REBUILD
+    }
+
     /// Builds a list, unless it was built lately.
     async fn build(&mut self, manager: &TokenManager, id: StatusListId) -> Result<(), NoList> {
         let before = self.lists.get(&id);
-        if before.is_some_and(|kept| kept.built_at.elapsed() < REBUILD) {
+        if before.is_some_and(|kept| self.is_recent(kept)) {
             return Ok(());
         }
         let now = Instant::now();
@@ -263,7 +297,8 @@ impl Lists {
                 self.lists.remove(&oldest);
             }
         }
-        self.lists.insert(id, Kept { bits, built_at: now, asked_at: now, signed: None });
+        let kept = Kept { bits, built_at: now, is_stale: false, asked_at: now, signed: None };
+        self.lists.insert(id, kept);
         Ok(())
     }
 }
@@ -315,6 +350,7 @@ impl Kept {
         let key = version.signing(settings.algorithm);
         let is_good = |signed: &&Signed| {
             signed.kid == key.kid()
+                && signed.uri == uri
                 && signed.ttl == settings.status_ttl
                 && now < signed.at + settings.status_ttl.half()
         };
@@ -322,14 +358,15 @@ impl Kept {
             return Ok(signed.clone());
         }
         let token = StatusListToken {
-            uri,
+            uri: uri.clone(),
             issued_at: now,
             expires_at: Some(now + settings.status_lifetime),
             ttl: Some(settings.status_ttl),
             list: self.bits.clone(),
         };
         let jwt = token.sign(key).map_err(|_| NoList::NotSigned)?;
-        let signed = Signed { jwt, kid: key.kid().to_owned(), at: now, ttl: settings.status_ttl };
+        let signed =
+            Signed { jwt, kid: key.kid().to_owned(), uri, at: now, ttl: settings.status_ttl };
         Ok(self.signed.insert(signed).clone())
     }
 }

@@ -16,7 +16,7 @@ pub struct Follower {
     /// For each lane: every change before this instant was reported, or what was cached before it
     /// was dropped.
     known: Vec<MonotonicInstant>,
-    /// For how long the machine had been suspended at the last beat.
+    /// For how long the machine had been suspended at the last beat that confirmed all lanes.
     suspended: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Follower {
         }
         let mut invalidate = Vec::new();
         // While the machine is suspended its clock stands still: no span is what it seems.
-        let was_suspended = differs(self.suspended, trip.suspended_after);
+        let was_suspended = MonotonicInstant::has_slept(self.suspended, trip.suspended_after);
         let is_continuous =
             beat.is_continuous && self.last.is_some_and(|(journal, _)| journal == beat.journal);
         if !is_continuous {
@@ -98,8 +98,8 @@ impl Follower {
         }
         invalidate.extend_from_slice(&beat.changes);
         self.last = Some((beat.journal, beat.number));
-        self.suspended = trip.suspended_after;
-        let (confirmed, lanes) = match differs(trip.suspended_before, trip.suspended_after) {
+        let has_slept = MonotonicInstant::has_slept(trip.suspended_before, trip.suspended_after);
+        let (confirmed, lanes) = match has_slept {
             false => (covered_until(trip, beat), self.lanes_but(&beat.distrusted)),
             // It is not known how old the answer is.
             true => (trip.sent, Vec::new()),
@@ -108,6 +108,10 @@ impl Follower {
             if let Some(known) = self.known.get_mut(usize::from(lane.number())) {
                 *known = confirmed.max(*known);
             }
+        }
+        if lanes.len() == self.known.len() {
+            // Only now is every lane known from an instant after the sleep.
+            self.suspended = trip.suspended_after;
         }
         let confirm = (!lanes.is_empty()).then_some((confirmed, lanes));
         Ok(Step { invalidate, confirm })
@@ -124,11 +128,6 @@ impl Follower {
 fn covered_until(trip: Trip, beat: &Beat) -> MonotonicInstant {
     let held = beat.held.min(trip.received.since(trip.sent));
     trip.sent.after(held).before(beat.age)
-}
-
-/// Returns whether the machine was suspended between two readings, which vary a little in any case.
-fn differs(before: Duration, after: Duration) -> bool {
-    after.abs_diff(before) > Duration::from_millis(20)
 }
 
 fn lane_of(number: usize) -> Option<Lane> {

@@ -158,8 +158,13 @@ fn a_machine_that_was_suspended_does_not_trust_its_spans() {
     // It fell asleep while it waited for the answer of the same journal.
     let step = ask(&mut asleep, &second, 2_002, 3_600_000, 7_200_000);
     assert_eq!((step.invalidate.len(), step.confirm), (0, None));
-    let step = ask(&mut asleep, &second, 2_003, 7_200_000, 7_200_000);
+    // That beat confirmed nothing, so the sleep still counts when the journal changes.
+    let step = ask(&mut asleep, &first, 2_003, 7_200_000, 7_200_000);
+    assert_eq!(step.invalidate, [(LANE(), Invalidation::All)]);
     assert!(step.confirm.is_some());
+    // From then on, all is known.
+    let step = ask(&mut asleep, &second, 2_004, 7_200_000, 7_200_000);
+    assert_eq!((step.invalidate.len(), step.confirm.is_some()), (0, true));
 }
 
 /// One replica: when it sees a change, and up to when its listener is confirmed.

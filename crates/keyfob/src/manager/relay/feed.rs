@@ -8,7 +8,9 @@ use tokio::sync::{Notify, OnceCell};
 use keyfob_core::random::{self, Random};
 use keyfob_core::time::Ttl;
 use keyfob_store::relay::{Journal, JournalId};
-use keyfob_store::{Coverage, InvalidationListener, MonotonicInstant, Store, StoreError};
+use keyfob_store::{
+    Coverage, InvalidationListener, LaneCount, MonotonicInstant, Store, StoreError,
+};
 
 /// What a manager keeps for the edges that ask it, from the first question on.
 #[derive(Debug, Default)]
@@ -19,6 +21,15 @@ pub(in crate::manager) struct RelayState(OnceCell<Feed>);
 pub(super) struct Feed {
     listener: Arc<InvalidationListener>,
     seen: Arc<Seen>,
+    lanes: LaneCount,
+    awake: Mutex<Awake>,
+}
+
+/// Since when the machine has not been suspended.
+#[derive(Clone, Copy, Debug)]
+struct Awake {
+    suspended: Duration,
+    since: MonotonicInstant,
 }
 
 #[derive(Debug)]
@@ -60,11 +71,26 @@ impl Feed {
             }),
         );
         store.watch(&listener);
-        Ok(Self { listener, seen })
+        let awake = Mutex::new(Awake {
+            suspended: MonotonicInstant::suspended(),
+            since: MonotonicInstant::from_nanos(0),
+        });
+        Ok(Self { listener, seen, lanes: namespace.lanes(), awake })
     }
 
+    /// Returns up to when changes were seen. While the machine is suspended its clock stands still, so what
+    /// was proven before it slept is older than it seems: then nothing is known.
     pub(super) fn coverage(&self) -> Coverage {
-        self.listener.coverage()
+        let coverage = self.listener.coverage();
+        let suspended = MonotonicInstant::suspended();
+        let mut awake = self.awake.lock().unwrap_or_else(PoisonError::into_inner);
+        if MonotonicInstant::has_slept(awake.suspended, suspended) {
+            *awake = Awake { suspended, since: MonotonicInstant::now() };
+        }
+        match coverage.until < awake.since {
+            true => Coverage { distrusted: self.lanes.lanes().collect(), ..coverage },
+            false => coverage,
+        }
     }
 
     pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
