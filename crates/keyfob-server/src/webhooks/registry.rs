@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use keyfob::metrics::{HttpMetrics, WebhookDelivery};
 use keyfob::random::OsRandom;
-use keyfob::store::{Document, DocumentName, DocumentVersion, DocumentWritten, ListDocuments};
+use keyfob::store::{
+    Document, DocumentName, DocumentVersion, DocumentWritten, ListDocuments, StoreError,
+};
 use keyfob::values::{Timestamp, Ttl};
 use keyfob::{Error, TokenManager};
 use keyfob_api::SecretText;
@@ -236,9 +238,17 @@ impl Registry {
         }
     }
 
-    /// Disables a subscription whose receiver is gone.
-    pub(super) async fn disable(&self, id: &WebhookId, why: &str) -> Result<(), WebhookError> {
+    /// Disables a subscription whose receiver at `url` is gone, unless it has another one by now.
+    pub(super) async fn disable(
+        &self,
+        id: &WebhookId,
+        url: &str,
+        why: &str,
+    ) -> Result<(), WebhookError> {
         self.change(id, |subscription| {
+            if subscription.url != url {
+                return Ok(());
+            }
             subscription.enabled = false;
             subscription.disabled_because = Some(why.to_owned());
             Ok(())
@@ -312,7 +322,13 @@ impl Registry {
         name: Option<DocumentName>,
     ) -> Result<Option<Versioned<T>>, WebhookError> {
         let Some(name) = name else { return Ok(None) };
-        Ok(self.manager.read_document(&name).await?.as_ref().and_then(Versioned::read))
+        let Some(document) = self.manager.read_document(&name).await? else { return Ok(None) };
+        // It is there, so nobody may take it for deleted.
+        let unreadable = || StoreError::Corrupt {
+            what: format!("the document {name}"),
+            detail: "it is damaged, or of a newer version".to_owned(),
+        };
+        Versioned::read(&document).map(Some).ok_or_else(|| Error::from(unreadable()).into())
     }
 
     pub(super) async fn documents(

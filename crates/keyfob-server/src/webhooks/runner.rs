@@ -216,7 +216,10 @@ impl Runner {
             Verdict::Gone => {
                 self.registry.count(WebhookDelivery::Gone);
                 let why = "the receiver answered 410 Gone";
-                let _logged = logged(&self.id, self.registry.disable(&self.id, why).await);
+                let _logged = logged(
+                    &self.id,
+                    self.registry.disable(&self.id, &self.subscription.url, why).await,
+                );
                 self.release().await;
                 return Some(Ended::Finished);
             }

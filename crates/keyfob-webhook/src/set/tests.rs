@@ -1,3 +1,5 @@
+//! Which events are signals, and what their claims are.
+
 use keyfob_core::id::FamilyId;
 use keyfob_core::operation::OperationId;
 
