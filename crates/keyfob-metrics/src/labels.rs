@@ -261,6 +261,7 @@ labels! {
         Token "token",
         Metadata "metadata",
         Jwks "jwks",
+        ProtectedResource "protectedResource",
         StatusList "statusList",
         IssueTokens "issueTokens",
         ListTokens "listTokens",

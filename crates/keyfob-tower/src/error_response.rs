@@ -64,7 +64,8 @@ pub struct ErrorResponse {
     is_token_endpoint: bool,
     detail: &'static str,
     realm: Option<HeaderValue>,
-    scope: Option<String>,
+    scope: Option<Box<str>>,
+    resource_metadata: Option<Box<str>>,
     /// Boxed, as most errors have none.
     fields: Option<Box<HeaderMap>>,
     proof: ProofDemand,
@@ -90,6 +91,7 @@ impl ErrorResponse {
             detail: detail(class),
             realm: None,
             scope: None,
+            resource_metadata: None,
             fields: None,
             proof: ProofDemand::None,
         }
@@ -147,7 +149,19 @@ impl ErrorResponse {
     /// Names the scopes that the resource needs, in the challenge of a 403 (RFC 6750 section 3).
     #[must_use]
     pub fn scope(self, scopes: impl Into<String>) -> Self {
-        Self { scope: Some(scopes.into()).filter(|scope| !scope.is_empty()), ..self }
+        let scopes = scopes.into().into_boxed_str();
+        Self { scope: Some(scopes).filter(|scopes| !scopes.is_empty()), ..self }
+    }
+
+    /// Says in the challenge where the metadata of the resource are (RFC 9728 section 5.1). A text that is no URI in
+    /// ASCII is left out.
+    #[must_use]
+    pub fn resource_metadata(self, uri: &str) -> Self {
+        let is_quotable = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        match uri.bytes().all(is_quotable) {
+            true => Self { resource_metadata: Some(uri.into()), ..self },
+            false => self,
+        }
     }
 
     /// Names the realm in the challenge, as a resource that demands a bearer token does.
@@ -342,6 +356,9 @@ impl ErrorResponse {
         }
         if let Some(scope) = &self.scope {
             parameters.push(format!("scope=\"{scope}\""));
+        }
+        if let Some(uri) = &self.resource_metadata {
+            parameters.push(format!("resource_metadata=\"{uri}\""));
         }
         Some(parameters)
     }

@@ -9,6 +9,7 @@ use keyfob_tower::{AuthScheme, ErrorResponse, PresentedBearer};
 use super::demands::{BadDemands, Demands, Device};
 use super::request::ClientRequest;
 use super::verdict::{Allowed, Denial, Verdict};
+use crate::jwt::resources;
 use crate::shared::Shared;
 
 /// The realm of the challenges.
@@ -23,7 +24,7 @@ pub(crate) async fn decide(
     request: &ClientRequest<'_>,
     demands: Result<Demands, BadDemands>,
 ) -> Verdict {
-    match allow(shared, request, demands).await {
+    match allow(shared, request, &demands).await {
         Ok(allowed) => Verdict::Allowed(Box::new(allowed)),
         Err(Denial::Demands(bad)) => {
             tracing::warn!(%bad, "a gateway asks with demands that are not valid");
@@ -34,6 +35,11 @@ pub(crate) async fn decide(
                 shared.readiness.doubt();
             }
             let in_realm = response.clone().in_realm(REALM).unwrap_or(*response);
+            let chain = demands.as_ref().ok().map(|demands| &demands.chain);
+            let in_realm = match chain.and_then(|chain| resources::metadata_uri(shared, chain)) {
+                Some(uri) => in_realm.resource_metadata(&uri),
+                None => in_realm,
+            };
             Verdict::Denied(Denial::Token(Box::new(match shared.dpop {
                 Some(_) => in_realm.offer_dpop(),
                 None => in_realm,
@@ -45,9 +51,9 @@ pub(crate) async fn decide(
 async fn allow(
     shared: &Shared,
     request: &ClientRequest<'_>,
-    demands: Result<Demands, BadDemands>,
+    demands: &Result<Demands, BadDemands>,
 ) -> Result<Allowed, Denial> {
-    let demands = demands?;
+    let demands = demands.as_ref().map_err(BadDemands::clone)?;
     let cookie = shared.settings.gateway_cookie.as_ref();
     let presented = PresentedBearer::read(request.headers, request.query, cookie)?;
     let presented = presented.ok_or_else(ErrorResponse::unauthenticated)?;
@@ -72,7 +78,7 @@ async fn allow(
     if let Some((dpop, proof)) = &proof {
         dpop.accept(proof, &token).await?;
     }
-    let limits = charge(shared, request, &demands, &token).await?;
+    let limits = charge(shared, request, demands, &token).await?;
     Ok(Allowed { token, limits })
 }
 

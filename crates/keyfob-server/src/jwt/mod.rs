@@ -10,6 +10,8 @@
 //! | `lists` | status lists, kept up to date by the events |
 //! | `settings`, `state` | what is configured, and what is kept |
 //! | `routes` | the key set and the lists over HTTP |
+//! | `resources` | what a client has to know of a service that takes JWTs (RFC 9728) |
+//! | `signed_answer` | introspection, signed (RFC 9701) |
 //!
 //! A JWT is a second form of a token whose record is in the store like any other: it is listed, explained and revoked
 //! like any other. Nobody is given an opaque bearer token for it: its secret follows from a key that only the servers
@@ -20,8 +22,10 @@ mod lists;
 pub(crate) mod mint;
 mod places;
 mod presented;
+pub(crate) mod resources;
 pub(crate) mod routes;
 pub(crate) mod settings;
+pub(crate) mod signed_answer;
 pub(crate) mod state;
 
 pub use keyfob_jwt::signing::{CannotSign, SigningAlgorithm};

@@ -65,13 +65,18 @@ pub(crate) async fn status_list(call: Call) -> Answer {
     }
 }
 
-fn not_found(code: &'static str, detail: &'static str) -> Failure {
+pub(super) fn not_found(code: &'static str, detail: &'static str) -> Failure {
     let failure = Failure::new(StatusCode::NOT_FOUND, "invalid_request", detail);
     Failure { code: code.into(), ..failure }
 }
 
 /// Returns an answer that anybody may keep, or says that the one that the client has is still good.
-fn cacheable(call: &Call, body: Vec<u8>, media_type: &'static str, max_age: Ttl) -> Response<Body> {
+pub(super) fn cacheable(
+    call: &Call,
+    body: Vec<u8>,
+    media_type: &'static str,
+    max_age: Ttl,
+) -> Response<Body> {
     let digest = Sha256::digest(&body);
     let tag = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let tag = format!("\"{tag}\"");

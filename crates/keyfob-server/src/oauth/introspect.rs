@@ -14,6 +14,7 @@ use super::claims_view::ClaimsView;
 use super::forms::TOKEN;
 use crate::access::caller::Caller;
 use crate::call::Call;
+use crate::jwt::signed_answer;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
@@ -24,7 +25,10 @@ const INACTIVE: &[u8] = br#"{"active":false}"#;
 pub(crate) async fn handle(call: Call) -> Answer {
     // `token_type_hint` only speeds up a search (RFC 7662 section 2.1), and there is none.
     let answer = introspect(&call, call.required(&TOKEN)?).await?;
-    Ok(json::of_bytes(StatusCode::OK, answer))
+    match signed_answer::wanted(&call) {
+        Some(keys) => signed_answer::sign(&call, keys, &answer),
+        None => Ok(json::of_bytes(StatusCode::OK, answer)),
+    }
 }
 
 /// Introspects one bearer token. Returns the answer as JSON.

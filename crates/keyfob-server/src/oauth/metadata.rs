@@ -31,6 +31,10 @@ pub(crate) struct Metadata {
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    /// The algorithm of signed answers of introspection (RFC 9701 section 7).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    introspection_signing_alg_values_supported: Option<[&'static str; 1]>,
     /// Whether access tokens are bound to the certificate of their client (RFC 8705 section 3.3).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_client_certificate_bound_access_tokens: bool,
@@ -44,18 +48,17 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let issuer = call.issuer()?;
     let base = issuer.trim_end_matches('/');
     let has_public_clients = !call.shared.settings.public_clients.is_empty();
+    let jwt = &call.shared.settings.jwt;
     let none = has_public_clients.then_some("none");
     json::ok(&Metadata {
         token_endpoint: format!("{base}/oauth2/token"),
         introspection_endpoint: format!("{base}/oauth2/introspect"),
         revocation_endpoint: format!("{base}/oauth2/revoke"),
-        jwks_uri: call
-            .shared
-            .settings
-            .jwt
+        jwks_uri: jwt.keys.as_ref().map(|_| format!("{base}/.well-known/jwks.json")),
+        introspection_signing_alg_values_supported: jwt
             .keys
             .as_ref()
-            .map(|_| format!("{base}/.well-known/jwks.json")),
+            .map(|_| [jwt.algorithm.as_str()]),
         grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
         response_types_supported: [],
         scopes_supported: ManagementScope::ALL.map(ManagementScope::as_str).to_vec(),

@@ -76,6 +76,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "no_metrics",
             "not_found",
             "token_not_found",
+            "unknown_resource",
             "unknown_status_list",
             "webhook_not_found",
         ],
@@ -100,6 +101,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
     (
         500,
         &[
+            "answer_not_signed",
             "clock_skew",
             "issuer_is_no_url",
             "jwt_not_signed",

@@ -29,6 +29,7 @@ use crate::access::demand::Demand;
 use crate::access::scope::ManagementScope::{
     Admin, Edge, Events, Introspect, Issue, Keys, Read, Revoke,
 };
+use crate::jwt::resources::ResourceMetadata;
 use crate::jwt::routes::KeySetSchema;
 use crate::oauth::claims_view::IntrospectionSchema;
 use crate::oauth::forms;
@@ -61,7 +62,13 @@ fn oauth_routes() -> Vec<Route> {
             .about(Tag::OAuth, "Introspect a token (RFC 7662)")
             .scope(Introspect)
             .takes_forms(forms::INTROSPECTION)
-            .answers::<IntrospectionSchema>(200, "Whether the token is active, and its claims."),
+            .answers::<IntrospectionSchema>(200, "Whether the token is active, and its claims.")
+            .reply(Reply {
+                status: 200,
+                about: "The same, signed.",
+                content: Content::Text(jwt::signed_answer::MEDIA_TYPE),
+                headers: &[],
+            }),
         post("/oauth2/revoke", "revoke", |call| Box::pin(oauth::revoke::handle(call)))
             .about(Tag::OAuth, "Revoke a token (RFC 7009)")
             .demands(Demand::Client { others: Revoke })
@@ -92,6 +99,13 @@ fn oauth_routes() -> Vec<Route> {
             .about(Tag::OAuth, "Read the keys that sign access tokens (RFC 7517)")
             .may_fail(&[404])
             .answers::<KeySetSchema>(200, "The public keys."),
+        get(jwt::resources::PATH, "protectedResource", |call| {
+            Box::pin(jwt::resources::metadata(call))
+        })
+        .about(Tag::OAuth, "Read the metadata of a service that takes JWTs (RFC 9728)")
+        .query(&[jwt::resources::RESOURCE])
+        .may_fail(&[404])
+        .answers::<ResourceMetadata>(200, "Where tokens for the service are issued."),
         get("/status-lists/{list}", "statusList", |call| Box::pin(jwt::routes::status_list(call)))
             .about(Tag::OAuth, "Read which JWTs are revoked (Token Status List)")
             .may_fail(&[404, 503])

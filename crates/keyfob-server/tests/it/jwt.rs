@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Key, Reply, Service};
 
-const ISSUER: &str = "https://tokens.example";
-const ORDERS: &str = "https://orders.example";
+pub(crate) const ISSUER: &str = "https://tokens.example";
+pub(crate) const ORDERS: &str = "https://orders.example";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const SEED: [u8; 32] = [7; 32];
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let seed = JwtKeySeed { version: 1, is_active: true, seed: SEED.into() };
     let mut jwt = JwtSettings::default();
     jwt.keys = Some(JwtKeys::derive([seed]).unwrap());
@@ -28,15 +28,15 @@ fn settings() -> Settings {
     Settings::new().issuer(ISSUER.parse().unwrap()).jwt(jwt)
 }
 
-async fn start() -> Service {
+pub(crate) async fn start() -> Service {
     Service::with(settings()).await
 }
 
-fn text(reply: &Reply, member: &str) -> String {
+pub(crate) fn text(reply: &Reply, member: &str) -> String {
     reply.json()[member].as_str().unwrap_or_else(|| panic!("{}", reply.json())).to_owned()
 }
 
-async fn keys(service: &Service) -> KeySet {
+pub(crate) async fn keys(service: &Service) -> KeySet {
     let reply = service.get("/.well-known/jwks.json", None).await;
     assert_eq!(reply.headers["content-type"], "application/jwk-set+json");
     assert_eq!(reply.headers["cache-control"], "public, max-age=300");
@@ -54,7 +54,7 @@ async fn checked(service: &Service, jwt: &str) -> AccessToken {
 }
 
 /// Fetches the list that a token names.
-async fn list(service: &Service, token: &AccessToken) -> StatusListToken {
+pub(crate) async fn list(service: &Service, token: &AccessToken) -> StatusListToken {
     let uri = &token.status.as_ref().unwrap().status_list.uri;
     let reply = service.get(uri.strip_prefix(ISSUER).unwrap(), None).await;
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -71,7 +71,7 @@ async fn is_revoked(service: &Service, token: &AccessToken) -> bool {
 }
 
 /// Waits for longer than the bound on what is served.
-async fn after_the_bound() {
+pub(crate) async fn after_the_bound() {
     tokio::time::sleep(Duration::from_millis(1_050)).await;
 }
 
@@ -81,11 +81,11 @@ async fn is_active(service: &Service, admin: &Key, presented: &str) -> bool {
     reply.json()["active"].as_bool().unwrap()
 }
 
-fn grant() -> Value {
+pub(crate) fn grant() -> Value {
     json!({ "subject": "alice", "client": "web", "audience": [ORDERS], "scopes": ["read"], "format": "jwt" })
 }
 
-async fn issue(service: &Service, admin: &Key, body: Value) -> (String, AccessToken) {
+pub(crate) async fn issue(service: &Service, admin: &Key, body: Value) -> (String, AccessToken) {
     let reply = service.post("/v1/tokens", admin, body).await;
     assert_eq!(reply.status, 201, "{}", reply.json());
     let jwt = text(&reply, "bearer");

@@ -12,6 +12,8 @@ mod fuzz;
 mod gateway;
 mod introspection;
 mod jwt;
+mod jwt_reach;
+mod jwt_redis;
 mod leaks;
 #[path = "../../../keyfob/tests/it/mutations.rs"]
 mod mutations;

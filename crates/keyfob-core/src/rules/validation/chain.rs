@@ -246,6 +246,11 @@ impl ValidationChain {
         self.any_scopes.iter()
     }
 
+    /// Returns the audiences of which a token needs one. None: it needs none.
+    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.audiences.iter().flatten()
+    }
+
     /// Returns the requirement on the device.
     pub fn device_binding(&self) -> DeviceBinding {
         self.device
