@@ -30,6 +30,12 @@ pub(crate) fn token(token: &TokenBody, now: Timestamp) -> Markup {
             (fact("Scopes", names(token.scopes.iter().map(|name| name.as_str()), "none")))
             (times(token, now))
             @if let Some(key) = key::of(token) { (fact("Bound to", text::value(&key::named(&key)))) }
+            @if let Some(place) = &token.jwt {
+                (fact("Form", html! {
+                    "JWT, place " (place.index) " of the status list "
+                    code { (text::value(&place.list)) }
+                }))
+            }
             @if let Some(uses) = token.uses_left { (fact("Uses left", html! { (uses) })) }
             (integrity(token))
         }

@@ -1,5 +1,7 @@
 //! The page of one token, and what can be done on it.
 
+use keyfob::bearer::BearerKey;
+use keyfob::token::{JwtForm, StatusListId};
 use keyfob::{
     Filter, Grant, Issued, Kind, Paging, Presentation, RevokeRequest, TokenState, Ttl,
     ValidationChain,
@@ -38,6 +40,20 @@ async fn a_token_is_shown_with_its_state_history_and_family() {
     browser.get(&path(&child)).await.shows(&[&path(&session), "(this token)"]);
     assert_eq!(browser.get("/console/tokens/tok_00d1h88n000000000000000001").await.status, 404);
     assert_eq!(browser.get("/console/tokens/nonsense").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_jwt_shows_its_place_in_a_status_list() {
+    let site = Site::new();
+    let (list, key) = (StatusListId::from_bytes([9; 16]), BearerKey::from_bytes([5; 32]));
+    let place = JwtForm { list, index: 4711, key: 1 };
+    let grant = || Grant::new(Kind::Access).subject("alice").ttl(Ttl::from_mins(5));
+    let jwt = site.issue(grant().jwt(place, key)).await;
+    let opaque = site.issue(grant()).await;
+    let mut browser = site.signed_in("keyfob:read").await;
+    let page = browser.get(&path(&jwt)).await;
+    page.shows(&["JWT, place 4711 of the status list", &list.to_string()]);
+    browser.get(&path(&opaque)).await.hides(&["status list"]);
 }
 
 #[tokio::test]
