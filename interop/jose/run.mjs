@@ -1,4 +1,4 @@
-// jose checks access tokens that are JWTs, and learns from the status list that one was revoked.
+// jose checks access tokens that are JWTs, learns from the status list that one was revoked, and reads signed introspection.
 // KEYFOB_ADMIN_KEY is the key of an administrator, KEYFOB_CLIENT_SECRET an API key of the client "shop".
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,6 +82,32 @@ await assert.rejects(jwtVerify(second, keys, { issuer, audience: "https://shop.e
 const at = second.length - 20;
 const forged = second.slice(0, at) + (second[at] === "A" ? "B" : "A") + second.slice(at + 1);
 await assert.rejects(check(forged), errors.JWSSignatureVerificationFailed);
+
+// What introspection says can be signed for the caller (RFC 9701).
+const introspection = await fetch(metadata.introspection_endpoint, {
+  method: "POST",
+  headers: {
+    authorization: basic("shop", KEYFOB_CLIENT_SECRET),
+    accept: "application/token-introspection+jwt",
+  },
+  body: new URLSearchParams({ token: first }),
+});
+assert.equal(introspection.headers.get("content-type"), "application/token-introspection+jwt");
+const signed = await jwtVerify(await introspection.text(), keys, {
+  issuer,
+  audience: "shop",
+  typ: "token-introspection+jwt",
+  algorithms: metadata.introspection_signing_alg_values_supported,
+});
+assert.equal(signed.payload.token_introspection.active, true);
+assert.equal(signed.payload.token_introspection.jti, claims.jti);
+
+// A client that only knows the service finds the issuer (RFC 9728).
+const known = new URL("/.well-known/oauth-protected-resource", issuer);
+known.searchParams.set("resource", audience);
+const resource = await json(known);
+assert.equal(resource.resource, audience);
+assert.deepEqual(resource.authorization_servers, [issuer]);
 
 // Neither is revoked. One is revoked, by its JWT (RFC 7009); a second later the list says so, and says nothing else.
 assert.notDeepEqual(claims.status.status_list, alice.status.status_list);
