@@ -7,8 +7,27 @@ use serde::{Deserialize, Serialize};
 use crate::schema::{TimeText, TtlText};
 use crate::secret::SecretText;
 
+/// In which form events are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// Each event as the JSON of `GET /v1/events`, signed by Standard Webhooks.
+    #[default]
+    CloudEvents,
+    /// Revocations and new secrets as security event tokens (RFC 8417) with the signals of CAEP, pushed by RFC 8935.
+    Set,
+}
+
+impl WebhookFormat {
+    /// Returns whether it is the default.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The body of `POST /v1/webhooks`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhookBody {
@@ -21,6 +40,12 @@ pub struct CreateWebhookBody {
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// In which form. It stays as it is for as long as the webhook exists.
+    #[serde(default, skip_serializing_if = "WebhookFormat::is_default")]
+    pub format: WebhookFormat,
+    /// The audience of security event tokens. Default: the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
 }
 
 /// The body of `PATCH /v1/webhooks/{webhook}`. What is left out stays.
@@ -65,6 +90,12 @@ pub struct WebhookBody {
     pub types: Vec<String>,
     /// What it is for.
     pub description: String,
+    /// In which form events are sent.
+    #[serde(default)]
+    pub format: WebhookFormat,
+    /// The audience of security event tokens; null: the URL.
+    #[serde(default)]
+    pub audience: Option<String>,
     /// Whether events are sent.
     pub enabled: bool,
     /// Why the service has disabled it, if it has.
@@ -133,7 +164,7 @@ pub struct DeliveryBody {
 pub struct DeadLetterBody {
     /// The name of the letter, for its path.
     pub id: String,
-    /// The event, as it would have been sent.
+    /// The event, as it would have been sent: of a security event token the claims.
     pub event: serde_json::Map<String, serde_json::Value>,
     /// The number of attempts.
     pub attempts: u32,

@@ -162,6 +162,7 @@ impl Server {
 impl Parts {
     /// Returns the routes of each side under these settings.
     fn routers(&self, settings: Settings) -> impl Fn(Face) -> Router + use<> {
+        self.webhooks.transmit_as(settings.issuer.as_ref(), &settings.jwt);
         let shared = Arc::new(Shared {
             manager: self.manager.clone(),
             authenticator: Authenticator::new(settings.public_clients.clone()),

@@ -9,6 +9,7 @@ or rotated.
 
 Examples:
   keyfob webhook add https://shop.example/hooks --type keyfob.token.revoked
+  keyfob webhook add https://idp.example/events --set --audience https://idp.example
   keyfob webhook list
   keyfob webhook test wh-0123456789abcdef0123
   keyfob webhook dead-letters wh-0123456789abcdef0123";
@@ -35,6 +36,12 @@ pub(crate) enum WebhookCommand {
         /// What it is for
         #[arg(long, default_value = "", hide_default_value = true)]
         description: String,
+        /// Send revocations as security event tokens with the signals of CAEP (Shared Signals)
+        #[arg(long)]
+        set: bool,
+        /// The audience of security event tokens. Default: the URL
+        #[arg(long, requires = "set")]
+        audience: Option<String>,
     },
     /// List the webhooks, and how far each has come
     List,

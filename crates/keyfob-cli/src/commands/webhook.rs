@@ -2,7 +2,7 @@
 
 use keyfob_api::webhook::{
     CreateWebhookBody, DeliveryBody, RotateWebhookBody, UpdateWebhookBody, WebhookBody,
-    WebhookSecretBody,
+    WebhookFormat, WebhookSecretBody,
 };
 use serde_json::json;
 
@@ -13,9 +13,11 @@ use crate::failure::Failure;
 pub(super) async fn run(command: &WebhookCommand, context: &mut Context) -> Result<(), Failure> {
     let client = context.backend.client()?.clone();
     match command {
-        WebhookCommand::Add { url, types, description } => {
+        WebhookCommand::Add { url, types, description, set, audience } => {
             let (url, types, description) = (url.clone(), types.clone(), description.clone());
-            let wanted = CreateWebhookBody { url, types, description };
+            let format = if *set { WebhookFormat::Set } else { WebhookFormat::CloudEvents };
+            let audience = audience.clone();
+            let wanted = CreateWebhookBody { url, types, description, format, audience };
             secret(&client.create_webhook(&wanted).await?, context)
         }
         WebhookCommand::List => {

@@ -32,6 +32,15 @@ fn a_webhook_is_added_tested_changed_and_deleted() {
 }
 
 #[test]
+fn security_event_tokens_need_keys_for_jwts() {
+    let keyfob = Keyfob::served();
+    let add = ["webhook", "add", "https://127.0.0.1/hooks", "--set", "--audience=shop", "--json"];
+    let refused = keyfob.run(&add).exits(2);
+    assert_eq!(refused.error_code(), "no_jwt_keys");
+    keyfob.run(&["webhook", "add", "https://127.0.0.1/hooks", "--audience=shop"]).exits(2);
+}
+
+#[test]
 fn webhooks_need_a_server() {
     let keyfob = Keyfob::new();
     keyfob.run(&["webhook", "list"]).exits(2).says("(needs_server)").says("hint: name the server");

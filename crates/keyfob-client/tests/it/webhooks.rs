@@ -11,7 +11,7 @@ async fn a_webhook_is_created_changed_tested_and_deleted() {
     let wanted = CreateWebhookBody {
         url: "https://127.0.0.1/hooks".to_owned(),
         types: vec!["keyfob.token.".to_owned()],
-        description: String::new(),
+        ..CreateWebhookBody::default()
     };
     let created = client.create_webhook(&wanted).await.unwrap();
     assert!(created.secret.expose().starts_with("whsec_"));

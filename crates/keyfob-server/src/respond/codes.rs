@@ -20,6 +20,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "invalid_request",
             "invalid_value",
             "jwt_lives_too_long",
+            "no_issuer",
             "no_jwt_keys",
             "no_proofs",
             "not_a_jwt",

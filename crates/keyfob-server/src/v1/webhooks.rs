@@ -102,6 +102,7 @@ impl From<WebhookError> for Failure {
         match error {
             WebhookError::NotFound => not_found(),
             WebhookError::Invalid(detail) => Self::bad("invalid_value", detail),
+            WebhookError::NotTransmitting(why) => Self::bad(why.code(), why.to_string()),
             WebhookError::Contended => Self::undecided(
                 "others change the webhook at the same time: send the request again",
             ),

@@ -49,7 +49,8 @@ impl Registry {
         let found = self.manager.read_document(&name).await?.ok_or(WebhookError::NotFound)?;
         let letter = Versioned::<DeadLetter>::read(&found).ok_or(WebhookError::NotFound)?;
         let DeadLetter { message, event, .. } = letter.value;
-        let message = Message { id: message, body: Bytes::from(event) };
+        let format = subscription.format;
+        let message = Message { id: message, body: Bytes::from(event), format };
         let outcome = self.send(&subscription, &message).await;
         if outcome.verdict == Verdict::Delivered {
             self.write(Some(name), Some(found.version), None).await?;

@@ -6,6 +6,7 @@
 //! | `registry` | what the API does with them |
 //! | `dead_letters` | deliveries that were given up |
 //! | `backlog` | what waits, as gauges |
+//! | `message` | what is sent about an event: JSON, or a signed security event token |
 //! | `sender` | one request to one receiver |
 //! | `runner` | the deliveries of one subscription, by the replica that has its lease |
 //! | `supervisor` | one runner for each subscription |
@@ -14,6 +15,7 @@
 
 mod backlog;
 mod dead_letters;
+mod message;
 mod registry;
 mod runner;
 mod sender;

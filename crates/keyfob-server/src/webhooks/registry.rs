@@ -1,6 +1,6 @@
 //! Subscriptions and dead letters, as the API reads and changes them.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use keyfob::metrics::{HttpMetrics, WebhookDelivery};
 use keyfob::random::OsRandom;
@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use super::WebhookSettings;
 use super::backlog::Backlog;
+use super::message::{NotTransmitting, Transmitter};
 use super::sender::{Message, Outcome, Sender};
 use super::stored::{
     self, Position, StoredSecret, Subscription, Versioned, WebhookId, subscriptions,
@@ -29,7 +30,7 @@ use super::stored::{
 /// The maximum number of subscriptions.
 const MAX_WEBHOOKS: usize = 200;
 const MAX_TYPES: usize = 32;
-const MAX_TEXT: usize = 256;
+pub(super) const MAX_TEXT: usize = 256;
 /// The maximum number of secrets that sign at the same time.
 const MAX_SECRETS: usize = 3;
 /// How often a change is tried while others change the same document.
@@ -40,6 +41,8 @@ const MAX_OVERLAP: Ttl = Ttl::from_days(30);
 
 /// The webhooks of a service.
 pub(crate) struct Registry {
+    /// Who signs security event tokens.
+    pub(super) transmitter: RwLock<Transmitter>,
     pub(super) manager: TokenManager,
     pub(super) settings: WebhookSettings,
     pub(super) sender: Sender,
@@ -56,6 +59,8 @@ pub(crate) enum WebhookError {
     NotFound,
     /// A value is not valid.
     Invalid(String),
+    /// There are no keys, or no issuer, for security event tokens.
+    NotTransmitting(NotTransmitting),
     /// Others change it at the same time.
     Contended,
     /// The manager fails.
@@ -88,7 +93,8 @@ impl Registry {
     ) -> Arc<Self> {
         let sender = Sender::new(settings.addresses.clone(), settings.timeout);
         let (backlog, changed) = (Backlog::new(metrics.clone()), Notify::new());
-        Arc::new(Self { manager, settings, sender, metrics, backlog, changed })
+        let transmitter = RwLock::default();
+        Arc::new(Self { transmitter, manager, settings, sender, metrics, backlog, changed })
     }
 
     /// Counts an attempt.
@@ -105,8 +111,9 @@ impl Registry {
         &self,
         wanted: CreateWebhookBody,
     ) -> Result<WebhookSecretBody, WebhookError> {
-        let CreateWebhookBody { url, types, description } = wanted;
+        let CreateWebhookBody { url, types, description, format, audience } = wanted;
         check(&url, &types, &description)?;
+        self.check_format(format, audience.as_deref())?;
         if self.list().await?.len() >= MAX_WEBHOOKS {
             let detail = format!("there are {MAX_WEBHOOKS} webhooks: delete one");
             return Err(WebhookError::Invalid(detail));
@@ -118,6 +125,8 @@ impl Registry {
             url,
             types,
             description,
+            format,
+            audience,
             enabled: true,
             disabled_because: None,
             created: self.now(),
@@ -260,30 +269,21 @@ impl Registry {
     pub(crate) async fn test(&self, id: &WebhookId) -> Result<DeliveryBody, WebhookError> {
         let subscription = self.subscription(id).await?.ok_or(WebhookError::NotFound)?.value;
         let message = format!("test_{}", WebhookId::of(draw()?).as_str());
-        let event = serde_json::json!({
-            "specversion": "1.0",
-            "id": message,
-            "source": "/keyfob",
-            "type": "keyfob.webhook.test",
-            "time": self.now(),
-            "datacontenttype": "application/json",
-            "data": {},
-        });
-        let message = Message { id: message, body: event.to_string().into() };
+        let message = self.test_message(id, &subscription, message)?;
         Ok(delivery(&self.send(&subscription, &message).await))
     }
 
     pub(super) async fn send(&self, subscription: &Subscription, message: &Message) -> Outcome {
         let now = self.now();
+        let signed = match self.signed(message) {
+            Ok(signed) => signed,
+            Err(cannot) => return Outcome::failed(cannot.to_string()),
+        };
         match subscription.url.parse::<Endpoint>() {
             Ok(endpoint) => {
-                self.sender.send(&endpoint, &subscription.secrets(now), message, now).await
+                self.sender.send(&endpoint, &subscription.secrets(now), &signed, now).await
             }
-            Err(invalid) => Outcome {
-                verdict: Verdict::Retry { after: None },
-                status: None,
-                error: Some(invalid.to_string()),
-            },
+            Err(invalid) => Outcome::failed(invalid.to_string()),
         }
     }
 
@@ -393,6 +393,8 @@ impl Registry {
             url: of.url.clone(),
             types: of.types.clone(),
             description: of.description.clone(),
+            format: of.format,
+            audience: of.audience.clone(),
             enabled: of.enabled,
             disabled_because: of.disabled_because.clone(),
             created: of.created,

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use keyfob::event::{CloudEvent, EpochOf, Event, EventKind};
+use keyfob::event::{EpochOf, Event, EventKind};
 use keyfob::handlers::Delivery;
 use keyfob::metrics::WebhookDelivery;
 use keyfob::random::{OsRandom, Random as _};
@@ -130,7 +129,7 @@ impl Runner {
                 }
                 delivery = events.next(), if self.queue.has_room() => match delivery {
                     Some(Ok(Delivery::Event(event))) => {
-                        self.push(&event, events.cursor().clone());
+                        self.push(&event, events.cursor().clone()).await;
                         None
                     }
                     Some(Ok(Delivery::Trimmed)) => {
@@ -163,13 +162,12 @@ impl Runner {
         }
     }
 
-    fn push(&mut self, event: &Event, after: Cursor) {
-        let is_wanted = self.subscription.wants(event.what.as_str());
-        let pending = is_wanted.then(|| {
-            let body = serde_json::to_vec(&CloudEvent::new(event)).unwrap_or_default();
-            let message = Message { id: event.id.to_string(), body: Bytes::from(body) };
-            Pending { at: event.at, message }
-        });
+    async fn push(&mut self, event: &Event, after: Cursor) {
+        let message = match self.subscription.wants(event.what.as_str()) {
+            true => self.registry.message(&self.subscription, event).await,
+            false => None,
+        };
+        let pending = message.map(|message| Pending { at: event.at, message });
         self.queue.push(self.lane_of(event), after, pending);
     }
 

@@ -1,22 +1,25 @@
 //! One request to one receiver.
 //!
 //! The sender resolves the name itself, and connects to an address that it has checked: it asks for the name once, so
-//! another answer to a second question gains nothing. A redirect is not followed. The body of the answer is not read.
+//! another answer to a second question gains nothing. A redirect is not followed. Of an answer only a short
+//! error of RFC 8935 is read.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keyfob::values::Timestamp;
+use keyfob_api::webhook::WebhookFormat;
 use keyfob_webhook::address::AddressPolicy;
 use keyfob_webhook::answer::Verdict;
 use keyfob_webhook::endpoint::Endpoint;
 use keyfob_webhook::secret::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
+use keyfob_webhook::set;
 use tokio::net::TcpStream;
 
 /// How many addresses of a name are tried.
@@ -37,6 +40,7 @@ pub(super) struct Sender {
 pub(super) struct Message {
     pub(super) id: String,
     pub(super) body: Bytes,
+    pub(super) format: WebhookFormat,
 }
 
 /// What came of an attempt.
@@ -48,7 +52,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    fn failed(error: String) -> Self {
+    pub(super) fn failed(error: String) -> Self {
         Self { verdict: Verdict::Retry { after: None }, status: None, error: Some(error) }
     }
 }
@@ -89,18 +93,23 @@ impl Sender {
         let signature = sign(secrets, &message.id, now, &message.body);
         let header =
             |text: String| HeaderValue::try_from(text).map_err(|_| "a header is not valid");
-        let request = Request::post(endpoint.path_and_query())
+        let mut request = Request::post(endpoint.path_and_query())
             .header(HOST, header(endpoint.authority())?)
             .header(USER_AGENT, concat!("keyfob/", env!("CARGO_PKG_VERSION")))
-            .header(CONTENT_TYPE, "application/cloudevents+json")
+            .header(CONTENT_TYPE, media_type(message.format))
             .header(ID_HEADER, header(message.id.clone())?)
             .header(TIMESTAMP_HEADER, now.as_secs())
-            .header(SIGNATURE_HEADER, header(signature)?)
+            .header(SIGNATURE_HEADER, header(signature)?);
+        if message.format == WebhookFormat::Set {
+            // For the error of RFC 8935 section 2.3.
+            request = request.header(ACCEPT, "application/json");
+        }
+        let request = request
             .body(Full::new(message.body.clone()))
             .map_err(|error| format!("the request cannot be made: {error}"))?;
         let stream = self.connect(endpoint).await?;
         if !endpoint.is_tls() {
-            return answer(stream, request, now).await;
+            return answer(stream, request, message.format).await;
         }
         #[cfg(feature = "tls")]
         {
@@ -109,7 +118,7 @@ impl Sender {
                 .map_err(|_| "the host is no name of a certificate")?;
             let stream = tls.connect(name.to_owned(), stream).await;
             let stream = stream.map_err(|error| format!("TLS failed: {error}"))?;
-            answer(stream, request, now).await
+            answer(stream, request, message.format).await
         }
         #[cfg(not(feature = "tls"))]
         Err("this server was built without TLS".to_owned())
@@ -141,6 +150,13 @@ impl Sender {
     }
 }
 
+fn media_type(format: WebhookFormat) -> &'static str {
+    match format {
+        WebhookFormat::CloudEvents => "application/cloudevents+json",
+        WebhookFormat::Set => set::MEDIA_TYPE,
+    }
+}
+
 fn refused(address: Option<IpAddr>) -> String {
     match address {
         Some(address) => format!(
@@ -154,7 +170,7 @@ fn refused(address: Option<IpAddr>) -> String {
 async fn answer<S>(
     stream: S,
     request: Request<Full<Bytes>>,
-    _now: Timestamp,
+    format: WebhookFormat,
 ) -> Result<Outcome, String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -168,21 +184,44 @@ where
     // Dropped with this future, and then the connection is closed.
     let response = requests.send_request(request);
     tokio::pin!(connection, response);
+    let mut is_ended = false;
     let response = tokio::select! {
         response = &mut response => response.map_err(failed)?,
         ended = &mut connection => {
             ended.map_err(failed)?;
+            is_ended = true;
             response.await.map_err(failed)?
         }
     };
     let status = response.status().as_u16();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let verdict = Verdict::of(status, retry_after);
-    let error = (verdict != Verdict::Delivered).then(|| match status {
-        300..=399 => format!("the receiver answered {status}: redirects are not followed"),
-        _ => format!("the receiver answered {status}"),
-    });
-    Ok(Outcome { verdict, status: Some(status), error })
+    let verdict = match format {
+        WebhookFormat::CloudEvents => Verdict::of(status, retry_after),
+        WebhookFormat::Set => Verdict::of_set(status, retry_after),
+    };
+    if verdict == Verdict::Delivered {
+        return Ok(Outcome { verdict, status: Some(status), error: None });
+    }
+    let mut error = format!("the receiver answered {status}");
+    match (format, status) {
+        (_, 300..=399) => error.push_str(": redirects are not followed"),
+        (WebhookFormat::Set, 200..=299) => {
+            error.push_str(": only 202 says that it has a security event token (RFC 8935)");
+        }
+        (WebhookFormat::Set, 400..=499) => {
+            let body = Limited::new(response.into_body(), set::MAX_ANSWER_BYTES).collect();
+            let body = tokio::select! {
+                body = body => body.ok(),
+                // Closed before the body was whole.
+                _ = &mut connection, if !is_ended => None,
+            };
+            if let Some(reason) = body.and_then(|body| set::rejection(&body.to_bytes())) {
+                error = format!("{error}: {reason}");
+            }
+        }
+        _ => {}
+    }
+    Ok(Outcome { verdict, status: Some(status), error: Some(error) })
 }
 
 /// Returns what opens connections with TLS, trusting the roots of the system.

@@ -2,6 +2,7 @@
 
 use keyfob::store::{Cursor, Document, DocumentName, DocumentVersion};
 use keyfob::values::Timestamp;
+use keyfob_api::webhook::WebhookFormat;
 use keyfob_webhook::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,10 @@ pub(super) struct Subscription {
     pub(super) url: String,
     pub(super) types: Vec<String>,
     pub(super) description: String,
+    #[serde(default)]
+    pub(super) format: WebhookFormat,
+    #[serde(default)]
+    pub(super) audience: Option<String>,
     pub(super) enabled: bool,
     pub(super) disabled_because: Option<String>,
     pub(super) created: Timestamp,
@@ -85,6 +90,11 @@ impl Subscription {
     pub(super) fn secrets(&self, now: Timestamp) -> Vec<Secret> {
         let valid = self.secrets.iter().filter(|secret| secret.until.is_none_or(|end| now < end));
         valid.filter_map(|secret| secret.secret.parse().ok()).collect()
+    }
+
+    /// Returns the audience of security event tokens.
+    pub(super) fn audience(&self) -> &str {
+        self.audience.as_deref().unwrap_or(&self.url)
     }
 
     /// Returns whether events of a type are wanted.

@@ -9,14 +9,20 @@ use axum::body::Bytes;
 use axum::extract::State;
 use http::{HeaderMap, Method, StatusCode};
 use keyfob::{Grant, Kind, MemoryStore, RevokeRequest, Timestamp, TokenManager, Ttl};
+use keyfob_jwt::jws::Unverified;
+use keyfob_jwt::key_set::KeySet;
 use keyfob_server::Settings;
+use keyfob_server::jwt::{JwtKeySeed, JwtKeys};
 use keyfob_webhook::address::AddressPolicy;
 use keyfob_webhook::retry::RetryPolicy;
 use keyfob_webhook::secret::{Secret, verify};
+use keyfob_webhook::set;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::{Value, json};
 
 use crate::support::{Key, Service};
+
+const ISSUER: &str = "https://tokens.example";
 
 /// What a receiver got.
 #[derive(Clone, Debug)]
@@ -34,12 +40,25 @@ impl Got {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// The claims of a security event token, checked as a receiver does: by the keys that the issuer publishes.
+    fn claims(&self, keys: &KeySet) -> Value {
+        assert_eq!(self.headers["content-type"], "application/secevent+jwt");
+        let jwt = Unverified::parse(std::str::from_utf8(&self.body).unwrap()).unwrap();
+        let claims: Value = keys.verified(&jwt, "secevent+jwt").unwrap().payload().unwrap();
+        assert_eq!((&claims["iss"], &claims["aud"]), (&json!(ISSUER), &json!("shop")));
+        assert_eq!(claims["jti"], self.id());
+        claims
+    }
+
     fn is_signed_by(&self, secret: &Secret) -> bool {
         let at = self.headers["webhook-timestamp"].to_str().unwrap().parse().unwrap();
         let signature = self.headers["webhook-signature"].to_str().unwrap();
         verify(secret, &self.id(), Timestamp::from_secs(at), &self.body, signature)
     }
 }
+
+/// What a receiver answers with a status of 400 (RFC 8935 section 2.3).
+const REJECTION: &str = r#"{"err":"invalid_key","description":"no such key"}"#;
 
 type Answer = dyn Fn(&Got, usize) -> u16 + Send + Sync;
 
@@ -82,13 +101,13 @@ async fn receive(
     State(receiver): State<Receiver>,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, [(&'static str, &'static str); 1]) {
+) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
     let got = Got { headers, body };
     let mut all = receiver.got.lock().unwrap();
     all.push(got.clone());
     let times = all.iter().filter(|before| before.id() == got.id()).count();
     let status = StatusCode::from_u16((receiver.answer)(&got, times)).unwrap();
-    (status, [("location", "/elsewhere")])
+    (status, [("location", "/elsewhere")], if status == 400 { REJECTION } else { "" })
 }
 
 fn settings() -> Settings {
@@ -336,6 +355,92 @@ async fn only_a_key_without_audiences_has_webhooks() {
     let key = service.key_of(grant).await;
     let reply = service.get("/v1/webhooks", Some(&key.bearer())).await;
     assert_eq!(reply.error(), (403, "confined_to_audiences".into()));
+}
+
+fn transmitting() -> Settings {
+    let seed = JwtKeySeed { version: 1, is_active: true, seed: [7; 32].into() };
+    let mut settings = settings().issuer(ISSUER.parse().unwrap());
+    settings.jwt.keys = Some(JwtKeys::derive([seed]).unwrap());
+    settings
+}
+
+async fn published(service: &Service) -> KeySet {
+    KeySet::parse(&service.get("/.well-known/jwks.json", None).await.body).unwrap()
+}
+
+#[tokio::test]
+async fn revocations_are_pushed_as_security_event_tokens() {
+    let service = Service::delivering(manager(), transmitting()).await;
+    let key = service.key("ops", "keyfob:admin").await;
+    let receiver = Receiver::start(|_, _| 202).await;
+    let wanted = json!({"url": receiver.url, "format": "set", "audience": "shop"});
+    let (id, _) = create(&service, &key, wanted).await;
+    assert_eq!(state(&service, &key, &id).await["format"], "set");
+    let keys = published(&service).await;
+    let session = service.manager.issue(session(1)).await.unwrap().token.id;
+    let api_key = Grant::new(Kind::ApiKey).client("robot");
+    let api_key = service.manager.issue(api_key).await.unwrap().token.id;
+    service.manager.revoke(session, RevokeRequest::reason("stolen")).await.unwrap();
+    service.manager.revoke(api_key, RevokeRequest::reason("x")).await.unwrap();
+    let bye = RevokeRequest::reason("bye");
+    service.manager.revoke_subject(&"user1".parse().unwrap(), bye).await.unwrap();
+    // Issued tokens are no signals.
+    let got = receiver.wait_for(3).await;
+    let all: Vec<Value> = got.iter().map(|got| got.claims(&keys)).collect();
+    let of = |uri: &str, reason: &str| {
+        let has = |claims: &&Value| claims["events"][uri]["reason_admin"]["en"] == reason;
+        all.iter().find(has).unwrap_or_else(|| panic!("{uri} {reason}: {all:?}"))
+    };
+    let user = json!({"format": "iss_sub", "iss": ISSUER, "sub": "user1"});
+    let subject = &of(set::SESSION_REVOKED, "stolen")["sub_id"];
+    assert_eq!((&subject["session"]["id"], &subject["user"]), (&json!(session), &user));
+    assert_eq!(of(set::SESSION_REVOKED, "bye")["sub_id"], user);
+    let revoked = of(set::CREDENTIAL_CHANGE, "x");
+    assert_eq!(revoked["sub_id"], json!({"format": "opaque", "id": api_key}));
+    assert_eq!(revoked["events"][set::CREDENTIAL_CHANGE]["change_type"], "revoke");
+    let path = format!("/v1/webhooks/{id}/test");
+    let reply = service.json(Method::POST, &path, &key, json!({})).await.json();
+    assert_eq!((&reply["delivered"], &reply["status"]), (&json!(true), &json!(202)));
+    let test = receiver.wait_for(4).await.pop().unwrap().claims(&keys);
+    assert_eq!(test["sub_id"], json!({"format": "opaque", "id": id}));
+    assert_eq!(test["events"], json!({set::VERIFICATION: {}}));
+}
+
+#[tokio::test]
+async fn a_receiver_of_security_event_tokens_that_refuses_says_why() {
+    let service = Service::delivering(manager(), transmitting()).await;
+    let key = service.key("ops", "keyfob:admin").await;
+    let statuses = std::sync::atomic::AtomicU16::new(400);
+    let receiver =
+        Receiver::start(move |_, _| statuses.swap(200, std::sync::atomic::Ordering::SeqCst)).await;
+    let wanted = json!({"url": receiver.url, "format": "set"});
+    let (id, _) = create(&service, &key, wanted).await;
+    let path = format!("/v1/webhooks/{id}/test");
+    for reason in ["400: invalid_key: no such key", "only 202"] {
+        let reply = service.json(Method::POST, &path, &key, json!({})).await.json();
+        assert_eq!(reply["delivered"], false);
+        assert!(reply["error"].as_str().unwrap().contains(reason), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn security_event_tokens_need_keys_and_an_issuer() {
+    let mut without_issuer = transmitting();
+    without_issuer.issuer = None;
+    let cases = [
+        (settings().issuer(ISSUER.parse().unwrap()), "no_jwt_keys"),
+        (without_issuer, "no_issuer"),
+    ];
+    for (settings, code) in cases {
+        let service = Service::delivering(manager(), settings).await;
+        let key = service.key("ops", "keyfob:admin").await;
+        let wanted = json!({"url": "https://a.example", "format": "set"});
+        let reply = service.json(Method::POST, "/v1/webhooks", &key, wanted).await;
+        assert_eq!(reply.error(), (400, code.into()));
+        let wanted = json!({"url": "https://a.example", "audience": "shop"});
+        let reply = service.json(Method::POST, "/v1/webhooks", &key, wanted).await;
+        assert_eq!(reply.error(), (400, "invalid_value".into()));
+    }
 }
 
 /// The replica that delivers ends in the middle, without a word. Another continues: no event is lost, and those of each

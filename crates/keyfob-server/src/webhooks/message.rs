@@ -1,0 +1,182 @@
+//! What is sent about an event: JSON, or a signed security event token.
+//!
+//! A token is signed when it is sent, not when its event is read: the key may have changed since. Until then the message
+//! is its claims, which a dead letter shows.
+
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use keyfob::event::{CloudEvent, Event};
+use keyfob::values::Issuer;
+use keyfob_api::webhook::WebhookFormat;
+use keyfob_jwt::signing::{CannotSign, SigningAlgorithm};
+use keyfob_webhook::set::{self, Stream, TokenDetails};
+use serde_json::{Value, json};
+
+use super::registry::{MAX_TEXT, Registry, WebhookError};
+use super::sender::Message;
+use super::stored::{Subscription, WebhookId};
+use crate::jwt::{JwtKeys, JwtSettings};
+
+/// Who signs security event tokens: it follows the settings.
+#[derive(Default)]
+pub(super) struct Transmitter {
+    issuer: Option<String>,
+    keys: Option<JwtKeys>,
+    algorithm: SigningAlgorithm,
+}
+
+/// Why there are no security event tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum NotTransmitting {
+    /// There are no keys.
+    #[error(
+        "security event tokens cannot be signed: this service has no keys for JWTs. Configure `keys`"
+    )]
+    NoKeys,
+    /// There is no issuer.
+    #[error("security event tokens need an issuer. Configure `issuer`")]
+    NoIssuer,
+    /// A message is damaged, or the cryptography library failed.
+    #[error("the security event token cannot be signed")]
+    NotSigned,
+}
+
+impl NotTransmitting {
+    /// Returns the stable code.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::NoKeys => "no_jwt_keys",
+            Self::NoIssuer => "no_issuer",
+            Self::NotSigned => "not_signed",
+        }
+    }
+}
+
+impl From<CannotSign> for NotTransmitting {
+    fn from(_: CannotSign) -> Self {
+        Self::NotSigned
+    }
+}
+
+impl Transmitter {
+    /// Returns the issuer, if tokens can be signed.
+    fn issuer(&self) -> Result<&str, NotTransmitting> {
+        if self.keys.is_none() {
+            return Err(NotTransmitting::NoKeys);
+        }
+        self.issuer.as_deref().ok_or(NotTransmitting::NoIssuer)
+    }
+
+    fn sign(&self, claims: &Value) -> Result<String, NotTransmitting> {
+        // The event was read while the service had no issuer.
+        if claims["iss"] == "" {
+            return Err(NotTransmitting::NoIssuer);
+        }
+        let keys = self.keys.as_ref().ok_or(NotTransmitting::NoKeys)?;
+        let version = keys.active().ok_or(NotTransmitting::NoKeys)?;
+        Ok(version.signing(self.algorithm).sign(set::TYPE, claims)?)
+    }
+}
+
+impl Registry {
+    /// Signs as this issuer from now on.
+    pub(crate) fn transmit_as(&self, issuer: Option<&Issuer>, jwt: &JwtSettings) {
+        let (issuer, keys) = (issuer.map(ToString::to_string), jwt.keys.clone());
+        let transmitter = Transmitter { issuer, keys, algorithm: jwt.algorithm };
+        *self.transmitter.write().unwrap_or_else(PoisonError::into_inner) = transmitter;
+    }
+
+    fn with_transmitter<T>(&self, read: impl FnOnce(&Transmitter) -> T) -> T {
+        read(&self.transmitter.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the issuer, if security event tokens can be signed.
+    fn issuer(&self) -> Result<String, NotTransmitting> {
+        self.with_transmitter(|transmitter| transmitter.issuer().map(ToOwned::to_owned))
+    }
+
+    /// Checks the format of a new subscription.
+    pub(super) fn check_format(
+        &self,
+        format: WebhookFormat,
+        audience: Option<&str>,
+    ) -> Result<(), WebhookError> {
+        if format == WebhookFormat::Set {
+            self.issuer().map_err(WebhookError::NotTransmitting)?;
+        } else if audience.is_some() {
+            let detail = "audience: only the format set has one";
+            return Err(WebhookError::Invalid(detail.to_owned()));
+        }
+        let is_audience = |text: &str| {
+            !text.is_empty() && text.len() <= MAX_TEXT && !text.contains(char::is_control)
+        };
+        if !audience.is_none_or(is_audience) {
+            let detail =
+                format!("audience: write at most {MAX_TEXT} bytes without control characters");
+            return Err(WebhookError::Invalid(detail));
+        }
+        Ok(())
+    }
+
+    /// Returns what is sent about an event. `None`: nothing.
+    pub(super) async fn message(&self, to: &Subscription, event: &Event) -> Option<Message> {
+        let body = match to.format {
+            WebhookFormat::CloudEvents => serde_json::to_vec(&CloudEvent::new(event)).ok()?,
+            WebhookFormat::Set => self.claims(to, event).await?.to_string().into_bytes(),
+        };
+        Some(Message { id: event.id.to_string(), body: body.into(), format: to.format })
+    }
+
+    async fn claims(&self, to: &Subscription, event: &Event) -> Option<Value> {
+        // A message that cannot be signed is kept and tried again like any other.
+        let issuer = self.with_transmitter(|transmitter| transmitter.issuer.clone());
+        let issuer = issuer.unwrap_or_default();
+        let details = match set::needs_token(event) {
+            // Nothing is held back for details: the id of the token says enough.
+            Some(id) => self.manager.get(id).await.ok(),
+            None => None,
+        };
+        let details =
+            details.map(|token| TokenDetails { kind: token.kind, subject: token.subject });
+        let stream = Stream { issuer: &issuer, audience: to.audience() };
+        stream.claims(event, details.as_ref(), self.now())
+    }
+
+    /// Returns an event that says that it is a test.
+    pub(super) fn test_message(
+        &self,
+        id: &WebhookId,
+        to: &Subscription,
+        message: String,
+    ) -> Result<Message, WebhookError> {
+        let event = match to.format {
+            WebhookFormat::CloudEvents => json!({
+                "specversion": "1.0",
+                "id": message,
+                "source": "/keyfob",
+                "type": "keyfob.webhook.test",
+                "time": self.now(),
+                "datacontenttype": "application/json",
+                "data": {},
+            }),
+            WebhookFormat::Set => {
+                let issuer = self.issuer().map_err(WebhookError::NotTransmitting)?;
+                let stream = Stream { issuer: &issuer, audience: to.audience() };
+                stream.verification(&message, id.as_str(), self.now())
+            }
+        };
+        Ok(Message { id: message, body: event.to_string().into(), format: to.format })
+    }
+
+    /// Returns a message as it is sent.
+    pub(super) fn signed(&self, message: &Message) -> Result<Message, NotTransmitting> {
+        if message.format == WebhookFormat::CloudEvents {
+            return Ok(message.clone());
+        }
+        let claims: Value =
+            serde_json::from_slice(&message.body).map_err(|_| NotTransmitting::NotSigned)?;
+        let jwt = self.with_transmitter(|transmitter| transmitter.sign(&claims))?;
+        Ok(Message { body: Bytes::from(jwt), ..message.clone() })
+    }
+}
