@@ -152,6 +152,8 @@ mod tests {
             url: "https://shop.example".into(),
             types: Vec::new(),
             description: String::new(),
+            format: keyfob_api::webhook::WebhookFormat::default(),
+            audience: None,
             enabled: true,
             disabled_because: None,
             created: now,

@@ -86,6 +86,8 @@ mod tests {
                 url: "https://shop.example".into(),
                 types: Vec::new(),
                 description: String::new(),
+                format: keyfob_api::webhook::WebhookFormat::default(),
+                audience: None,
                 enabled,
                 disabled_because: why.map(str::to_owned),
                 created: Timestamp::from_secs(1),

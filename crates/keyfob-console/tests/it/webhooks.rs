@@ -58,7 +58,8 @@ fn site() -> Site {
 async fn add(site: &Site, url: &str, description: &str) -> String {
     let key = site.key("hooks", "keyfob:admin").await;
     let (url, types) = (url.to_owned(), vec!["keyfob.token.".to_owned()]);
-    let wanted = CreateWebhookBody { url, types, description: description.to_owned() };
+    let description = description.to_owned();
+    let wanted = CreateWebhookBody { url, types, description, ..CreateWebhookBody::default() };
     let created = site.api(&key).create_webhook(&wanted).await.unwrap();
     format!("/console/webhooks/{}", created.webhook.id)
 }

@@ -7,6 +7,7 @@
 //! | `dead_letters` | deliveries that were given up |
 //! | `backlog` | what waits, as gauges |
 //! | `message` | what is sent about an event: JSON, or a signed security event token |
+//! | `transmitter` | who signs security event tokens |
 //! | `sender` | one request to one receiver |
 //! | `runner` | the deliveries of one subscription, by the replica that has its lease |
 //! | `supervisor` | one runner for each subscription |
@@ -21,6 +22,7 @@ mod runner;
 mod sender;
 mod stored;
 mod supervisor;
+mod transmitter;
 
 use std::time::Duration;
 

@@ -21,11 +21,11 @@ use tokio::sync::Notify;
 
 use super::WebhookSettings;
 use super::backlog::Backlog;
-use super::message::{NotTransmitting, Transmitter};
 use super::sender::{Message, Outcome, Sender};
 use super::stored::{
     self, Position, StoredSecret, Subscription, Versioned, WebhookId, subscriptions,
 };
+use super::transmitter::{NotTransmitting, Transmitter};
 
 /// The maximum number of subscriptions.
 const MAX_WEBHOOKS: usize = 200;
