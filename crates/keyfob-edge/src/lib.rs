@@ -15,7 +15,7 @@
 //!     .bearer_file("/run/secrets/edge-key")
 //!     .build()?;
 //! let store = EdgeStore::open(central).await?;
-//! let prefix = store.prefix().clone();
+//! let prefix = store.prefix().parse()?;
 //! let manager = TokenManager::builder(store).prefix(prefix).build();
 //! let token = manager.validate_active("fob_at_…").await?;
 //! # Ok(())
