@@ -48,6 +48,9 @@ pub(super) async fn run(
     let recorder = metrics::start();
     let render: RenderMetrics = Arc::new(move || recorder.text());
     let Configuration { loaded, settings } = configuration;
+    if !args.dev {
+        check_issuer(&loaded.config)?;
+    }
     let manager = match args.dev {
         true => open::memory(&settings, &loaded.config)?,
         false => open::service(&settings, &loaded.config).await?,
@@ -126,6 +129,18 @@ async fn serve(
         0 => Ok(()),
         cut => Err(Failure::CutRequests { cut }),
     }
+}
+
+/// Checks that JWTs have an issuer. Without one, it would follow the `Host` of each request.
+fn check_issuer(config: &Config) -> Result<(), Failure> {
+    if config.jwt.audiences.is_empty() || config.issuer.is_some() {
+        return Ok(());
+    }
+    Err(Failure::Usage {
+        code: "invalid_configuration",
+        message: "jwt.audiences needs issuer: a service checks who has issued a JWT".to_owned(),
+        details: String::new(),
+    })
 }
 
 /// Returns the console. It asks the routes of the server, in this process.

@@ -71,6 +71,13 @@ fn without_the_feature_a_collector_is_refused_and_open_telemetry_is_not_asked() 
 }
 
 #[test]
+fn a_service_that_issues_jwts_needs_an_issuer() {
+    let keyfob = Keyfob::new();
+    keyfob.file("keyfob.toml", "store = \"memory:\"\n[jwt]\naudiences = [\"https://a.example\"]\n");
+    keyfob.run(&["serve", "--config", "keyfob.toml"]).exits(2).says("needs issuer");
+}
+
+#[test]
 fn the_schema_is_json() {
     let schema = Keyfob::new().run(&["config", "schema"]).exits(0);
     let schema: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
