@@ -45,6 +45,7 @@ pub mod bodies;
 mod call;
 pub mod chains;
 pub mod config;
+mod event_types;
 mod form;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -61,10 +61,7 @@ pub(crate) async fn readiness_of(shared: &Shared) -> Readiness {
 /// Answers with all metrics in the text format of Prometheus.
 pub(crate) async fn metrics(call: Call) -> Answer {
     let Some(render) = &call.shared.render_metrics else {
-        return Err(Failure {
-            code: "no_metrics".into(),
-            ..Failure::new(StatusCode::NOT_FOUND, "invalid_request", "no metrics are recorded")
-        });
+        return Err(Failure::missing("no_metrics", "no metrics are recorded"));
     };
     // Publishes what the fast path has counted since the last second.
     let _ = call.manager().cache_report();

@@ -11,7 +11,7 @@ use keyfob_tower::dpop::Dpop;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::routes::{cacheable, not_found};
+use super::routes::cacheable;
 use crate::call::Call;
 use crate::parameter::Parameter;
 use crate::respond::failure::Failure;
@@ -57,7 +57,7 @@ pub(crate) async fn metadata(call: Call) -> Answer {
     let known = settings.jwt.audiences.iter().find(|audience| audience.as_str() == wanted);
     let Some(resource) = known.filter(|audience| is_resource(audience)) else {
         let detail = "no audience of this name is the URL of a service that takes JWTs";
-        return Err(not_found("unknown_resource", detail));
+        return Err(Failure::missing("unknown_resource", detail));
     };
     let metadata = ResourceMetadata {
         resource: resource.to_string(),

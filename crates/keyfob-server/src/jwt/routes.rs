@@ -40,7 +40,7 @@ pub(crate) const LIST_HEADERS: &[Parameter] = &[
 /// Answers `GET /.well-known/jwks.json`.
 pub(crate) async fn keys(call: Call) -> Answer {
     let Some(keys) = &call.shared.settings.jwt.keys else {
-        return Err(not_found("no_jwt_keys", "this service issues no JWTs"));
+        return Err(Failure::missing("no_jwt_keys", "this service issues no JWTs"));
     };
     let json = serde_json::to_vec(keys.published());
     let json = json.map_err(|_| Failure::internal("unserializable_answer"))?;
@@ -50,7 +50,8 @@ pub(crate) async fn keys(call: Call) -> Answer {
 /// Answers `GET /status-lists/{list}`.
 pub(crate) async fn status_list(call: Call) -> Answer {
     let settings = &call.shared.settings.jwt;
-    let unknown = || not_found("unknown_status_list", "there is no status list of this name");
+    let unknown =
+        || Failure::missing("unknown_status_list", "there is no status list of this name");
     let id = call.path.get(LIST.name).and_then(|name| name.parse::<StatusListId>().ok());
     let (Some(id), Some(keys)) = (id, &settings.keys) else { return Err(unknown()) };
     let (lists, issuer) = (&call.shared.jwt.lists, call.issuer()?);
@@ -63,11 +64,6 @@ pub(crate) async fn status_list(call: Call) -> Answer {
         Err(NoList::NotSigned) => Err(Failure::internal("list_not_signed")),
         Err(NoList::Store(error)) => Err(error.into()),
     }
-}
-
-pub(super) fn not_found(code: &'static str, detail: &'static str) -> Failure {
-    let failure = Failure::new(StatusCode::NOT_FOUND, "invalid_request", detail);
-    Failure { code: code.into(), ..failure }
 }
 
 /// Returns an answer that anybody may keep, or says that the one that the client has is still good.

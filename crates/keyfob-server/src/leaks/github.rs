@@ -32,10 +32,8 @@ const MAX_CONCURRENT: usize = 16;
 /// Answers `POST /leaks/github`.
 pub(crate) async fn handle(call: Call) -> Answer {
     let Some(keys) = &call.shared.settings.github_keys else {
-        let status = StatusCode::NOT_FOUND;
         let detail = "this service has no keys of GitHub: set leaks.github_keys";
-        let failure = Failure::new(status, "invalid_request", detail);
-        return Err(Failure { code: "no_github_keys".into(), ..failure });
+        return Err(Failure::missing("no_github_keys", detail));
     };
     let header = |name| call.parts.headers.get(name).and_then(|value| value.to_str().ok());
     let is_signed = header(KEY).zip(header(SIGNATURE));

@@ -85,6 +85,11 @@ impl Failure {
         }
     }
 
+    /// Returns the failure of a request for what is not there, with a code of its own.
+    pub(crate) fn missing(code: &'static str, detail: &'static str) -> Self {
+        Self { code: code.into(), ..Self::new(StatusCode::NOT_FOUND, "invalid_request", detail) }
+    }
+
     /// Returns the failure of a request that cannot be decided now. The sentence is sent.
     pub(crate) fn undecided(detail: &'static str) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;

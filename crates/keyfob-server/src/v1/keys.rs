@@ -114,6 +114,5 @@ fn without_sealing(_: &Call) -> Answer {
 }
 
 fn no_keys(detail: &'static str) -> Failure {
-    let status = http::StatusCode::NOT_FOUND;
-    Failure { code: "no_keys".into(), ..Failure::new(status, "invalid_request", detail) }
+    Failure::missing("no_keys", detail)
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use keyfob::limit::Limiter;
 use keyfob::{ClientId, LimitRequest, Subject, TokenId};
 use keyfob_api::{LimitPolicyBody, LimitVerdictsBody, LimitsBody, NamedLimit, TestLimitBody};
 
@@ -66,11 +67,13 @@ pub(crate) async fn status(call: Call) -> Answer {
     json::ok(&LimitsBody { policies: Vec::new(), status })
 }
 
+/// Returns the limits of the server.
+pub(super) fn limiter(call: &Call) -> Result<&Limiter, Failure> {
+    let missing = || Failure::missing("no_limits", "this server was built without limits");
+    call.manager().limiter().ok_or_else(missing)
+}
+
 fn trial(call: &Call) -> Result<LimitTrial, Failure> {
-    let limiter = call.manager().limiter().ok_or_else(|| {
-        let detail = "this server was built without limits";
-        let status = http::StatusCode::NOT_FOUND;
-        Failure { code: "no_limits".into(), ..Failure::new(status, "invalid_request", detail) }
-    })?;
+    let limiter = limiter(call)?;
     Ok(LimitTrial::new(Arc::clone(limiter.store()), limiter.namespace().clone()))
 }

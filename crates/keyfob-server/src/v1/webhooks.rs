@@ -90,11 +90,7 @@ fn empty() -> Response<axum::body::Body> {
 }
 
 fn not_found() -> Failure {
-    let detail = "there is no such webhook, or no such dead letter";
-    Failure {
-        code: "webhook_not_found".into(),
-        ..Failure::new(StatusCode::NOT_FOUND, "invalid_request", detail)
-    }
+    Failure::missing("webhook_not_found", "there is no such webhook, or no such dead letter")
 }
 
 impl From<WebhookError> for Failure {

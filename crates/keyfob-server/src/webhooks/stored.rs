@@ -7,6 +7,8 @@ use keyfob_webhook::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::event_types::is_wanted;
+
 /// A subscription.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Subscription {
@@ -99,10 +101,7 @@ impl Subscription {
 
     /// Returns whether events of a type are wanted.
     pub(super) fn wants(&self, kind: &str) -> bool {
-        let is_it = |wanted: &String| {
-            kind == wanted || (wanted.ends_with('.') && kind.starts_with(wanted.as_str()))
-        };
-        self.types.is_empty() || self.types.iter().any(is_it)
+        self.types.is_empty() || self.types.iter().any(|wanted| is_wanted(wanted, kind))
     }
 }
 

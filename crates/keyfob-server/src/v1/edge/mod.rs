@@ -6,7 +6,6 @@ mod wire;
 
 use std::time::Duration;
 
-use http::StatusCode;
 use keyfob::manager::Relay;
 use keyfob::store::{LastUse, RecordVersion};
 use keyfob_api::edge::{
@@ -15,6 +14,7 @@ use keyfob_api::edge::{
 };
 
 use super::input::{body, check_items, not_found, token_id};
+use super::limits::limiter;
 use super::view::check_unconfined;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -93,12 +93,7 @@ pub(crate) async fn charges(call: Call) -> Answer {
     let _checked = relay(&call)?;
     let asked: EdgeChargesBody = body(&call)?;
     let charges = wire::charges(&asked)?;
-    let limiter = call.manager().limiter().ok_or_else(|| {
-        let detail = "this server was built without limits";
-        let status = StatusCode::NOT_FOUND;
-        Failure { code: "no_limits".into(), ..Failure::new(status, "invalid_request", detail) }
-    })?;
-    let charged = limiter.store().charge(&charges).await.map_err(keyfob::Error::from)?;
+    let charged = limiter(&call)?.store().charge(&charges).await.map_err(keyfob::Error::from)?;
     json::ok(&wire::charged(&charged))
 }
 

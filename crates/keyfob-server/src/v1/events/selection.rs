@@ -4,6 +4,8 @@ use keyfob::Event;
 use keyfob::event::Observation;
 use keyfob::values::TokenId;
 
+use crate::event_types::is_wanted;
+
 /// Which events are wanted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
@@ -23,10 +25,7 @@ impl Selection {
     }
 
     fn matches(&self, name: &str, about: Option<TokenId>) -> bool {
-        let is_kind = |kind: &String| {
-            name == kind || (kind.ends_with('.') && name.starts_with(kind.as_str()))
-        };
-        self.kind.as_ref().is_none_or(is_kind)
+        self.kind.as_ref().is_none_or(|kind| is_wanted(kind, name))
             && self.token.is_none_or(|token| about == Some(token))
     }
 }
