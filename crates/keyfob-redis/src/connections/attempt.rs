@@ -82,6 +82,8 @@ impl Connections {
         if self.breaker.is_quiet() {
             return Ok(());
         }
+        // The probe of any shard may have ended with its runtime, also of one that no slot leads to by now.
+        self.breaker.silent_shards().iter().for_each(|silent| self.ensure_probed(silent));
         let Some(silent) = self.breaker.find(&self.router.shard_of(slot)) else { return Ok(()) };
         let mut caller = Caller {
             arrived,
@@ -93,7 +95,6 @@ impl Connections {
             caller.tries_for = self.budget.min(self.response_timeout);
             caller.waits_for = Duration::ZERO;
         }
-        self.ensure_probed(&silent);
         let admitted = silent.admit(caller).await;
         if admitted.is_err() {
             self.breaker.report_if_away(&silent);

@@ -77,6 +77,10 @@ impl Breaker {
         self.silent().get(shard).map(Arc::clone)
     }
 
+    pub(super) fn silent_shards(&self) -> Vec<Arc<SilentShard>> {
+        self.silent().values().map(Arc::clone).collect()
+    }
+
     /// Notes a call that was begun at `begun` and got no answer.
     pub(super) fn note_failure(
         &self,
