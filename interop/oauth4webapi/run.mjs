@@ -1,9 +1,11 @@
 // oauth4webapi drives every endpoint of OAuth: discovery, client credentials, refresh, token exchange,
-// introspection and revocation. KEYFOB_CLIENT_SECRET is an API key of the client "shop".
+// introspection and revocation. KEYFOB_CLIENT_SECRET is an API key of the client "shop", and
+// KEYFOB_JWT_REFRESH_TOKEN a refresh token for a service that takes JWTs and for one that does not.
 import assert from "node:assert/strict";
 import * as oauth from "oauth4webapi";
 
 const { KEYFOB_URL, KEYFOB_CLIENT_SECRET, KEYFOB_REFRESH_TOKEN, KEYFOB_SUBJECT_TOKEN } = process.env;
+const { KEYFOB_JWT_REFRESH_TOKEN } = process.env;
 // The server under test speaks plain HTTP on the loopback.
 const options = { [oauth.allowInsecureRequests]: true };
 const client = { client_id: "shop" };
@@ -62,6 +64,25 @@ const refreshed = await call(
 );
 assert.ok(refreshed.access_token && refreshed.refresh_token);
 assert.notEqual(refreshed.refresh_token, KEYFOB_REFRESH_TOKEN);
+
+// A refresh token gives a JWT for the service that the request names (RFC 8707), and the library checks it.
+const orders = "https://orders.example";
+const refreshFor = async (token, parameters) => {
+  const more = { ...options, additionalParameters: new URLSearchParams(parameters) };
+  const secret = oauth.ClientSecretBasic(KEYFOB_CLIENT_SECRET);
+  const response = await oauth.refreshTokenGrantRequest(server, client, secret, token, more);
+  return oauth.processRefreshTokenResponse(server, client, response);
+};
+const forOrders = await refreshFor(KEYFOB_JWT_REFRESH_TOKEN, { resource: orders });
+const request = new Request(orders, { headers: { authorization: `Bearer ${forOrders.access_token}` } });
+const claims = await oauth.validateJwtAccessToken(server, request, orders, options);
+assert.deepEqual([claims.sub, claims.client_id, claims.scope], ["alice", "shop", "read write"]);
+const forShop = await refreshFor(forOrders.refresh_token, { audience: "shop" });
+assert.ok(!forShop.access_token.includes("."));
+await assert.rejects(
+  refreshFor(forShop.refresh_token, {}),
+  (error) => error instanceof oauth.ResponseBodyError && error.error === "invalid_target",
+);
 
 // Errors are those of the standard, which the library reads.
 await assert.rejects(

@@ -45,6 +45,10 @@ fn drive(service: &Service, script: &mut Command) -> Result<()> {
         "kind": "refresh", "client": "shop", "subject": "alice", "audience": ["shop"],
         "scopes": ["read", "write"]
     });
+    let for_jwts = json!({
+        "kind": "refresh", "client": "shop", "subject": "alice",
+        "audience": ["shop", "https://orders.example"], "scopes": ["read", "write"]
+    });
     let public = json!({
         "kind": "refresh", "client": "spa", "subject": "alice", "audience": ["shop"],
         "scopes": ["read", "write"]
@@ -57,6 +61,7 @@ fn drive(service: &Service, script: &mut Command) -> Result<()> {
         .env("KEYFOB_URL", &service.url)
         .env("KEYFOB_CLIENT_SECRET", service.issue(&key)?)
         .env("KEYFOB_REFRESH_TOKEN", service.issue(&refresh)?)
+        .env("KEYFOB_JWT_REFRESH_TOKEN", service.issue(&for_jwts)?)
         .env("KEYFOB_PUBLIC_REFRESH_TOKEN", service.issue(&public)?)
         .env("KEYFOB_SUBJECT_TOKEN", service.issue(&subject)?);
     tools::run(script)

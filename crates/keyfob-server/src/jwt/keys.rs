@@ -107,6 +107,11 @@ impl JwtKeys {
         self.0.versions.first()
     }
 
+    /// Returns all versions.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.0.versions.iter()
+    }
+
     /// Returns the version with this number.
     pub(crate) fn version(&self, number: u16) -> Option<&Version> {
         self.0.versions.iter().find(|version| version.number == number)

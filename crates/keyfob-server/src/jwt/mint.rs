@@ -6,11 +6,11 @@ use keyfob::bearer::BearerKey;
 use keyfob::random::OsRandom;
 use keyfob::token::{JwtForm, PrivateClaims};
 use keyfob::values::Audience;
-use keyfob::{Token, TokenManager};
+use keyfob::{RefreshRequest, Token, TokenManager};
 use keyfob_jwt::access_token::{AccessToken, Audiences, Status, StatusReference};
 use serde_json::{Map, Value};
 
-use super::keys::JwtKeys;
+use super::keys::{JwtKeys, Version};
 use super::places::list_uri;
 use super::settings::JwtSettings;
 use super::state::JwtState;
@@ -60,6 +60,45 @@ impl<'a> Minter<'a> {
                 Err(Failure::oauth("invalid_target", detail))
             }
         }
+    }
+
+    /// Returns what makes the JWTs of access tokens whose audiences are not known yet: `None` if no audience takes JWTs.
+    pub(crate) fn if_any(call: &'a Call) -> Result<Option<Self>, Failure> {
+        match call.shared.settings.jwt.audiences.is_empty() {
+            true => Ok(None),
+            false => Self::of(call).map(Some),
+        }
+    }
+
+    /// Asks for an access token in the form that its audiences take. Returns the place that it has, if it is a JWT.
+    ///
+    /// # Errors
+    /// If there is no place.
+    pub(crate) fn ask(
+        &self,
+        request: RefreshRequest,
+    ) -> Result<(RefreshRequest, JwtForm), Failure> {
+        let (form, key) = self.form()?;
+        let audiences = self.settings.audiences.iter().cloned();
+        let request = request.jwt_for(audiences, self.settings.ttl, form, key);
+        // While a key is replaced, another server may have answered the first attempt.
+        let others = self.keys.versions().filter(|version| version.number != form.key);
+        let with = |request: RefreshRequest, version: &Version| {
+            request.jwt_key(version.number, version.bearer_key.clone())
+        };
+        Ok((others.fold(request, with), form))
+    }
+
+    /// Returns the JWT of an access token, if it was issued as one. Otherwise its place is free again.
+    pub(crate) fn mint_asked(
+        &self,
+        token: &Token,
+        asked: JwtForm,
+    ) -> Result<Option<String>, Failure> {
+        if token.jwt != Some(asked) {
+            self.state.places.put_back(asked.list, asked.index);
+        }
+        token.jwt.map(|_| self.mint(token)).transpose()
     }
 
     /// Returns the settings.

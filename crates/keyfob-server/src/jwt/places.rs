@@ -19,6 +19,9 @@ const MAX_AGE: Ttl = Ttl::from_days(1);
 /// How many bytes of the name of a list are random. The others prove that a server has drawn it.
 const RANDOM_BYTES: usize = 12;
 
+/// How many places that were not used are kept. More are lost, which does no harm.
+const MAX_FREE: usize = 1_024;
+
 /// The list whose places are handed out.
 #[derive(Debug, Default)]
 pub(crate) struct Places(Mutex<Option<Open>>);
@@ -32,6 +35,8 @@ struct Open {
     /// The place after another one lies this far away. It is odd, so that each place comes once.
     step: u32,
     start: u32,
+    /// Places that were handed out and not used.
+    free: Vec<u32>,
 }
 
 impl Places {
@@ -46,18 +51,34 @@ impl Places {
     ) -> Result<(StatusListId, u32), RandomUnavailable> {
         let now = manager.now();
         let mut open = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let is_open = |open: &Open| open.next < CAPACITY && now < open.drawn_at + MAX_AGE;
+        let has_room = |open: &Open| open.next < CAPACITY || !open.free.is_empty();
+        let is_open = |open: &Open| has_room(open) && now < open.drawn_at + MAX_AGE;
         let open = match &mut *open {
             Some(open) if is_open(open) => open,
             other => other.insert(Open::draw(manager, now, random)?),
         };
-        let index = open.start.wrapping_add(open.next.wrapping_mul(open.step)) % CAPACITY;
-        open.next += 1;
+        let index = open.free.pop().unwrap_or_else(|| open.next_index());
         Ok((open.list, index))
+    }
+
+    /// Takes a place back that no token has got.
+    pub(super) fn put_back(&self, list: StatusListId, index: u32) {
+        let mut open = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(open) = open.as_mut().filter(|open| open.list == list)
+            && open.free.len() < MAX_FREE
+        {
+            open.free.push(index);
+        }
     }
 }
 
 impl Open {
+    fn next_index(&mut self) -> u32 {
+        let index = self.start.wrapping_add(self.next.wrapping_mul(self.step)) % CAPACITY;
+        self.next += 1;
+        index
+    }
+
     fn draw(
         manager: &TokenManager,
         drawn_at: Timestamp,
@@ -68,7 +89,7 @@ impl Open {
         name[RANDOM_BYTES..].copy_from_slice(&proof);
         let [step, start] = [array(random)?, array(random)?].map(u32::from_be_bytes);
         let list = StatusListId::from_bytes(name);
-        Ok(Self { list, drawn_at, next: 0, step: step | 1, start })
+        Ok(Self { list, drawn_at, next: 0, step: step | 1, start, free: Vec::new() })
     }
 }
 
@@ -115,7 +136,13 @@ mod tests {
         let indexes: HashSet<_> = taken.iter().map(|(_, index)| *index).collect();
         assert_eq!((lists.len(), indexes.len()), (1, CAPACITY as usize));
         assert!(indexes.iter().all(|index| *index < CAPACITY));
+        // What no token has got is handed out again.
+        let (list, index) = taken[7];
+        places.put_back(list, index);
+        assert_eq!(take(), (list, index));
         let (next, _) = take();
+        places.put_back(list, index);
+        assert_eq!(take().0, next);
         assert!(!lists.contains(&next) && is_drawn(&manager, next));
         assert!(!is_drawn(&manager, StatusListId::from_bytes([7; 16])));
     }

@@ -113,6 +113,8 @@ pub(crate) const TOKEN_REQUESTS: &[FormBody] = &[
             granting(|_| one_word(GrantType::RefreshToken.as_str())),
             REFRESH_TOKEN,
             SCOPE,
+            AUDIENCE,
+            RESOURCE,
             CLIENT_ID,
             CLIENT_SECRET,
         ],

@@ -44,7 +44,7 @@ pub(crate) async fn keys(service: &Service) -> KeySet {
 }
 
 /// Checks a JWT as a service does that never asks.
-async fn checked(service: &Service, jwt: &str) -> AccessToken {
+pub(crate) async fn checked(service: &Service, jwt: &str) -> AccessToken {
     let keys = keys(service).await;
     let (token, _) = access_token::open(jwt, &keys).unwrap();
     let policy =
@@ -65,7 +65,7 @@ pub(crate) async fn list(service: &Service, token: &AccessToken) -> StatusListTo
     list
 }
 
-async fn is_revoked(service: &Service, token: &AccessToken) -> bool {
+pub(crate) async fn is_revoked(service: &Service, token: &AccessToken) -> bool {
     let index = token.status.as_ref().unwrap().status_list.idx;
     list(service, token).await.list.is_revoked(index).unwrap()
 }

@@ -14,6 +14,7 @@ mod introspection;
 mod jwt;
 mod jwt_reach;
 mod jwt_redis;
+mod jwt_refresh;
 mod leaks;
 #[path = "../../../keyfob/tests/it/mutations.rs"]
 mod mutations;

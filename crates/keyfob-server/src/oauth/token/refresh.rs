@@ -1,14 +1,17 @@
 //! The grant `refresh_token` (RFC 6749 section 6).
 //!
 //! With a proof of possession, the access token is bound to the key; for a public client the refresh token too (RFC 9449
-//! section 5).
+//! section 5). The audiences of the access token decide its form, as for the other grants; `resource` and `audience`
+//! narrow them (RFC 8707 section 2.2).
 
 use keyfob::{Presentation, RefreshRequest};
 
 use super::answer::{TokenAnswer, scopes};
+use super::form::audiences;
 use super::proof::{Proven, proven_key};
 use crate::access::caller::Identity;
 use crate::call::Call;
+use crate::jwt::mint::Minter;
 use crate::oauth::forms::REFRESH_TOKEN;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -39,15 +42,25 @@ pub(super) async fn handle(call: &Call) -> Answer {
     for scope in scopes(call)? {
         request = request.scope(scope);
     }
+    request = audiences(call)?.into_iter().fold(request, RefreshRequest::audience);
+    let minter = Minter::if_any(call)?;
+    let mut asked = None;
+    if let Some(minter) = &minter {
+        let (with_form, form) = minter.ask(request)?;
+        (request, asked) = (with_form, Some((minter, form)));
+    }
     let mut presentation = Presentation::new(bearer);
     if let Some(address) = call.address {
         presentation = presentation.ip(address);
     }
     let refreshed = call.manager().refresh(presentation, request).await;
     let pair = refreshed.map_err(|error| Failure::from(error).into_invalid_grant())?;
-    let now = call.manager().now();
+    let mint = |(minter, form): (&Minter<'_>, _)| minter.mint_asked(&pair.access.token, form);
+    let jwt = asked.map(mint).transpose()?.flatten();
+    let answer = TokenAnswer::of(&pair.access, call.manager().now());
     json::ok(&TokenAnswer {
+        access_token: jwt.as_deref().unwrap_or(answer.access_token),
         refresh_token: Some(pair.refresh.bearer.expose()),
-        ..TokenAnswer::of(&pair.access, now)
+        ..answer
     })
 }

@@ -96,11 +96,12 @@ impl TokenManager {
         let at = refresh.record.issued_at;
         let id = inner.store.namespace().draw_id(at, refresh.id.lane(), &*inner.random)?;
         let (prefix, random) = (&inner.prefix, &*inner.random);
-        let bearer = match &request.parts.jwt {
-            Some((_, key)) => key.bearer(prefix, Kind::Access, id)?,
+        let parts = &*request.parts.resolved(&refresh.record)?;
+        let bearer = match &parts.jwt {
+            Some(jwt) => jwt.key.bearer(prefix, Kind::Access, id)?,
             None => BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, random)?,
         };
-        let (parent, parts, default) = (&refresh.record, &request.parts, inner.lifetimes.access);
+        let (parent, default) = (&refresh.record, inner.lifetimes.access);
         let mut record = access_record(refresh.id, parent, parts, default, at)?;
         record.digest = bearer.digest();
         // Both tokens record the same actor. It comes from the grant or from the request.

@@ -51,7 +51,7 @@ pub(in crate::manager) fn access_record(
         changes: vec![Change { at, by: request.by.clone(), what: ChangeKind::Issued }],
         rotation: None,
         secrets: None,
-        jwt: request.jwt.as_ref().map(|(form, _)| *form),
+        jwt: request.jwt.as_ref().map(|jwt| jwt.form),
         registered,
         ..refresh.clone()
     })
@@ -68,7 +68,8 @@ impl TokenManager {
         generation: Generation,
         at: Timestamp,
     ) -> Result<NewToken, Error> {
-        let Exchange { bearer, request, ratchet, stored, .. } = exchange;
+        let Exchange { bearer, ratchet, stored, .. } = exchange;
+        let request = &*exchange.request.resolved(&stored.record)?;
         let mut drawn_from = at.as_millis().to_be_bytes().to_vec();
         drawn_from.extend(request.to_bytes());
         let random = ratchet.derive_random(bearer, generation, &drawn_from);
@@ -76,7 +77,7 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let id = namespace.draw_shared_id(at, stored.id.lane(), &random)?;
         let bearer = match &request.jwt {
-            Some((_, key)) => key.bearer(prefix, Kind::Access, id)?,
+            Some(jwt) => jwt.key.bearer(prefix, Kind::Access, id)?,
             None => BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?,
         };
         let default = self.inner.lifetimes.access;

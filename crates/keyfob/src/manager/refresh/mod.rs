@@ -11,6 +11,7 @@
 //! | `request` | what is asked for |
 //! | `exchange` | what is presented, and by whom |
 //! | `access` | the access token that a refresh token gives |
+//! | `jwt` | its form |
 //! | `pair` | rotation and replay |
 //! | `end` | what a rotation ends |
 //! | `record_cache` | records that a rotation does not have to read |
@@ -18,6 +19,7 @@
 mod access;
 mod end;
 mod exchange;
+mod jwt;
 mod pair;
 mod record_cache;
 mod request;

@@ -2,13 +2,14 @@
 //! is the same on every node and however often it is asked for.
 
 use super::exchange::{Exchange, Refreshed};
+use super::jwt::OtherKey;
 use super::record_cache::RefreshRecord;
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
 use crate::manager::TokenManager;
 use crate::manager::issue::{Issued, NewToken};
 use crate::manager::modify::encode_event;
-use keyfob_core::bearer::Generation;
+use keyfob_core::bearer::{BearerToken, Generation};
 use keyfob_core::event::EventKind;
 use keyfob_core::rotation::{PreviousAccessToken, RefreshCase, RefreshRefused};
 use keyfob_core::time::{Timestamp, Ttl};
@@ -109,12 +110,12 @@ impl TokenManager {
         for _ in 0..2 {
             if let Some(loaded) = self.load_shared(access.id).await? {
                 let record: Record = codec::decode(&loaded.body)?;
-                if record.digest != access.bearer.digest() {
+                let Some(bearer) = self.stored_bearer(exchange, &access, &record)? else {
                     // Another token has this id, so the requested one cannot be issued.
                     break;
-                }
+                };
                 let token = record.into_token(&loaded);
-                return Ok(Some(Issued { token, bearer: access.bearer }));
+                return Ok(Some(Issued { token, bearer }));
             }
             let now = self.inner.store.time_of(access.id.lane(), self.now()).await?;
             if access.record.expires_at.is_some_and(|end| end <= now) {
@@ -147,5 +148,24 @@ impl TokenManager {
             }
         }
         Err(RefreshRefused::InWindow { token: exchange.stored.id }.into())
+    }
+
+    /// Returns the bearer token of the access token that is stored under the id of `access`. `None` if the
+    /// request does not lead to it.
+    pub(super) fn stored_bearer(
+        &self,
+        exchange: &Exchange<'_>,
+        access: &NewToken,
+        stored: &Record,
+    ) -> Result<Option<BearerToken>, Error> {
+        if stored.digest == access.bearer.digest() {
+            return Ok(Some(access.bearer.clone()));
+        }
+        let is_its = |other: &&OtherKey| stored.jwt.is_some_and(|form| form.key == other.version);
+        let Some(other) = exchange.request.other_jwt_keys.iter().find(is_its) else {
+            return Ok(None);
+        };
+        let bearer = other.key.bearer(&self.inner.prefix, Kind::Access, access.id)?;
+        Ok((bearer.digest() == stored.digest).then_some(bearer))
     }
 }

@@ -1,5 +1,10 @@
 //! What is asked for with a refresh token.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::jwt::{JwtRequest, OtherKey};
+use crate::codec::Record;
 use keyfob_core::bearer::BearerKey;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::names::NameSet;
@@ -25,7 +30,8 @@ pub(in crate::manager) struct RequestParts {
     pub(super) scopes: NameSet<Scope>,
     pub(super) audiences: NameSet<Audience>,
     pub(super) access_ttl: Option<Ttl>,
-    pub(in crate::manager) jwt: Option<(JwtForm, BearerKey)>,
+    pub(in crate::manager) jwt: Option<JwtRequest>,
+    pub(super) other_jwt_keys: Vec<OtherKey>,
     pub(in crate::manager) by: Option<Actor>,
 }
 
@@ -119,7 +125,33 @@ impl RefreshRequest {
     /// place in a status list that the first attempt has taken.
     pub fn jwt(self, form: JwtForm, key: BearerKey) -> Self {
         self.with(|parts| {
-            parts.jwt = Some((form, key));
+            parts.jwt = Some(JwtRequest { form, key, only_for: None });
+            Ok(())
+        })
+    }
+
+    /// Has the access token issued as [`RefreshRequest::jwt`] does, if it is for these audiences alone. Then it lives
+    /// for `max_ttl` at most. If it is for none of them, it is opaque. A request for both is refused, and so is a JWT
+    /// of a refresh token without a client.
+    pub fn jwt_for(
+        self,
+        audiences: impl IntoIterator<Item = Audience>,
+        max_ttl: Ttl,
+        form: JwtForm,
+        key: BearerKey,
+    ) -> Self {
+        self.with(|parts| {
+            let audiences: BTreeSet<_> = audiences.into_iter().collect();
+            parts.jwt = Some(JwtRequest { form, key, only_for: Some((audiences, max_ttl)) });
+            Ok(())
+        })
+    }
+
+    /// Names a key that another node may use for a JWT, while the active key is replaced. A retry gets the token that
+    /// the first attempt was given with that key.
+    pub fn jwt_key(self, version: u16, key: BearerKey) -> Self {
+        self.with(|parts| {
+            parts.other_jwt_keys.push(OtherKey { version, key });
             Ok(())
         })
     }
@@ -153,6 +185,29 @@ impl RequestParts {
     /// Returns the key that the refresh token is to be bound to, if the request says so.
     pub(super) fn pair_bound_to(&self) -> Option<&Confirmation> {
         self.bound_to().filter(|_| self.binding == Binding::Pair)
+    }
+
+    /// Returns the same request, with the form of the access token decided by its audiences.
+    ///
+    /// # Errors
+    /// If no form is right for it.
+    pub(in crate::manager) fn resolved(
+        &self,
+        refresh: &Record,
+    ) -> Result<Cow<'_, Self>, InvalidValue> {
+        let Some(JwtRequest { form, key, only_for: Some((wanted, max_ttl)) }) = &self.jwt else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let audiences =
+            if self.audiences.is_empty() { &refresh.audiences } else { &self.audiences };
+        let mut resolved = self.clone();
+        if JwtRequest::is_for(wanted, audiences, refresh.client.as_ref())? {
+            resolved.jwt = Some(JwtRequest { form: *form, key: key.clone(), only_for: None });
+            resolved.access_ttl = Some(self.access_ttl.map_or(*max_ttl, |ttl| ttl.min(*max_ttl)));
+        } else {
+            resolved.jwt = None;
+        }
+        Ok(Cow::Owned(resolved))
     }
 
     /// Returns everything that the access token depends on, always in the same form.
