@@ -62,6 +62,8 @@ const introspected = ok(
     bodySerializer,
   }),
 );
+// It is a text if the request accepts a signed JWT (RFC 9701).
+assert(typeof introspected !== "string");
 assert.equal(introspected.active, true);
 assert.equal(introspected.sub, "alice");
 

@@ -61,7 +61,10 @@ impl schemars::JsonSchema for Binary {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]*$" })
+        // The last character has no bits left over.
+        let pattern =
+            "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$";
+        schemars::json_schema!({ "type": "string", "pattern": pattern })
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct KeySetSchema {
     keys: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// The media type of a key set (RFC 7517 section 8.5.2).
+pub(crate) const KEY_SET: &str = "application/jwk-set+json";
+
 /// For how long others may keep the key set. A new key is given to the servers at least this long before it signs.
 const KEYS_MAX_AGE: Ttl = Ttl::from_mins(5);
 
@@ -44,7 +47,7 @@ pub(crate) async fn keys(call: Call) -> Answer {
     };
     let json = serde_json::to_vec(keys.published());
     let json = json.map_err(|_| Failure::internal("unserializable_answer"))?;
-    Ok(cacheable(&call, json, "application/jwk-set+json", KEYS_MAX_AGE))
+    Ok(cacheable(&call, json, KEY_SET, KEYS_MAX_AGE))
 }
 
 /// Answers `GET /status-lists/{list}`.

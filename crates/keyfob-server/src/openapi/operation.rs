@@ -163,7 +163,9 @@ fn response<'a>(replies: impl Iterator<Item = &'a Reply>, schemas: &mut Schemas)
 fn schema(content: &Content, schemas: &mut Schemas) -> Value {
     match content {
         Content::Empty => Value::Null,
-        Content::Json(schema) | Content::JsonLines(schema) => schemas.answer(*schema),
+        Content::Json(schema) | Content::JsonAs(_, schema) | Content::JsonLines(schema) => {
+            schemas.answer(*schema)
+        }
         Content::Text(_) => json!({ "type": "string" }),
     }
 }

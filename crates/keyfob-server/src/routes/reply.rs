@@ -24,6 +24,8 @@ pub(crate) enum Content {
     Empty,
     /// JSON.
     Json(SchemaOf),
+    /// JSON of a media type of its own.
+    JsonAs(&'static str, SchemaOf),
     /// One JSON text on each line.
     JsonLines(SchemaOf),
     /// A text of this media type.
@@ -37,7 +39,7 @@ impl Content {
             Self::Empty => None,
             Self::Json(_) => Some("application/json"),
             Self::JsonLines(_) => Some("application/x-ndjson"),
-            Self::Text(media_type) => Some(media_type),
+            Self::Text(media_type) | Self::JsonAs(media_type, _) => Some(media_type),
         }
     }
 }

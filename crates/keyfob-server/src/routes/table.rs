@@ -98,7 +98,12 @@ fn oauth_routes() -> Vec<Route> {
         get("/.well-known/jwks.json", "jwks", |call| Box::pin(jwt::routes::keys(call)))
             .about(Tag::OAuth, "Read the keys that sign access tokens (RFC 7517)")
             .may_fail(&[404])
-            .answers::<KeySetSchema>(200, "The public keys."),
+            .reply(Reply {
+                status: 200,
+                about: "The public keys.",
+                content: Content::JsonAs(jwt::routes::KEY_SET, schema_of::<KeySetSchema>),
+                headers: &[],
+            }),
         get(jwt::resources::PATH, "protectedResource", |call| {
             Box::pin(jwt::resources::metadata(call))
         })

@@ -7,7 +7,7 @@ mod wire;
 use std::time::Duration;
 
 use keyfob::manager::Relay;
-use keyfob::store::{LastUse, RecordVersion};
+use keyfob::store::{LastUse, RecordVersion, StoreError};
 use keyfob_api::edge::{
     EdgeBeatBody, EdgeBody, EdgeChargesBody, EdgeConsumeBody, EdgeFirstUseBody,
     EdgeObservationsBody, EdgeTaken, EdgeUsesBody,
@@ -55,7 +55,8 @@ pub(crate) async fn record(call: Call) -> Answer {
 pub(crate) async fn consume(call: Call) -> Answer {
     let (relay, id) = (relay(&call)?, token_id(&call)?);
     let asked: EdgeConsumeBody = body(&call)?;
-    let consumed = relay.consume(wire::operation(&asked.operation)?, id).await?;
+    let operation = wire::operation(&asked.operation, call.manager().now())?;
+    let consumed = relay.consume(operation, id).await?;
     json::ok(&wire::consumed(consumed))
 }
 
@@ -63,7 +64,8 @@ pub(crate) async fn consume(call: Call) -> Answer {
 pub(crate) async fn first_use(call: Call) -> Answer {
     let (relay, id) = (relay(&call)?, token_id(&call)?);
     let EdgeFirstUseBody { operation, version, body } = body(&call)?;
-    let (operation, version) = (wire::operation(&operation)?, RecordVersion(version));
+    let operation = wire::operation(&operation, call.manager().now())?;
+    let version = RecordVersion(version);
     let replaced = relay.write_first_use(operation, id, version, &body.0).await?;
     json::ok(&wire::replaced(replaced))
 }
@@ -84,7 +86,14 @@ pub(crate) async fn observations(call: Call) -> Answer {
     let EdgeObservationsBody { observations } = body(&call)?;
     check_items("observations", observations.len())?;
     let taken = observations.len();
-    relay.observe(observations.into_iter().map(|entry| entry.0).collect()).await?;
+    let observed = relay.observe(observations.into_iter().map(|entry| entry.0).collect()).await;
+    observed.map_err(|error| match error {
+        keyfob::Error::Store(StoreError::Corrupt { .. } | StoreError::NewerFormat { .. }) => {
+            let detail = "an entry of observations is none that this server knows: it may be older than its edge";
+            Failure::bad("invalid_value", detail)
+        }
+        error => error.into(),
+    })?;
     json::ok(&EdgeTaken { taken })
 }
 

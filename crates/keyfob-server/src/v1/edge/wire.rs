@@ -88,9 +88,14 @@ fn mark(mark: RevocationMark) -> EdgeMark {
     EdgeMark { through, at_ms: mark.at.as_millis(), note: mark.note.into() }
 }
 
-pub(super) fn operation(operation: &EdgeOperation) -> Result<Operation, Failure> {
+pub(super) fn operation(operation: &EdgeOperation, now: Timestamp) -> Result<Operation, Failure> {
     let id = OperationId::from_bytes(bytes("operation.id", &operation.id)?);
-    Ok(Operation { id, deadline: Timestamp::from_millis(operation.deadline_ms) })
+    let deadline = Timestamp::from_millis(operation.deadline_ms);
+    if deadline <= now {
+        let detail = "operation.deadline_ms is over: begin another operation";
+        return Err(Failure::bad("invalid_value", detail));
+    }
+    Ok(Operation { id, deadline })
 }
 
 pub(super) fn consumed(consumed: Consumed) -> EdgeConsumed {

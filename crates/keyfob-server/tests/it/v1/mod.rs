@@ -1,6 +1,7 @@
 //! The API (`/v1`).
 
 mod changing;
+mod edge;
 mod events;
 mod issuing;
 mod reading;
