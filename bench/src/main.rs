@@ -11,6 +11,7 @@
 //! | `revocation` | how soon another process refuses a revoked token |
 //! | `scale` | the cost of each operation as tokens grow |
 //! | `peers` | other libraries that a user might choose |
+//! | `jwt` | a JWT that is checked offline, beside the opaque path |
 //! | `http` | the server, against a bare one and against other token services |
 //!
 //! `measure` takes figures, `target` has their targets, `report` shows them.
@@ -23,6 +24,7 @@ mod floor;
 mod folder;
 mod http;
 mod idle;
+mod jwt;
 mod measure;
 mod memory;
 mod peers;
@@ -48,7 +50,7 @@ use report::{Earlier, Report, progress};
 use size::Size;
 
 const USAGE: &str = "\
-usage: keyfob-bench [validate|stores|cluster|idle|sealing|memory|revocation|scale|peers|http ...]
+usage: keyfob-bench [validate|stores|cluster|idle|sealing|memory|revocation|scale|peers|jwt|http ...]
                     [--json] [--quick] [--against DIR]
 
   without a name every group but http is run, which takes about fourteen minutes
@@ -57,8 +59,9 @@ usage: keyfob-bench [validate|stores|cluster|idle|sealing|memory|revocation|scal
   --against compares with the results.json of an earlier run, and says what moved beyond its spread
   --quick   a smoke test of a minute: smaller, its figures are not meaningful";
 
-const GROUPS: [&str; 10] = [
+const GROUPS: [&str; 11] = [
     "peers",
+    "jwt",
     "validate",
     "stores",
     "cluster",
@@ -144,6 +147,7 @@ fn group(
 ) -> Result<()> {
     match name {
         "peers" => peers::measure(report, runtime, size),
+        "jwt" => jwt::measure(report, runtime, size),
         "validate" => validate::measure(report, runtime, size),
         "stores" => stores::measure(report, runtime, size),
         "cluster" => cluster::measure(report, runtime, size),

@@ -58,6 +58,19 @@ impl Service {
         Self::start(&["--store", store], Some(key))
     }
 
+    /// Starts an edge in front of this server. Its configuration is written to `folder`. It has this server's key.
+    pub(crate) fn edge(&self, folder: &Path) -> Result<Self> {
+        let grant = json!({"kind": "api-key", "client": "edge", "scopes": ["keyfob:edge"]});
+        let key = text(&self.post("/v1/tokens", &grant)?, "bearer")?;
+        let (config, key_file) = (folder.join("edge.toml"), folder.join("edge-key"));
+        std::fs::write(&key_file, key)?;
+        let central = format!("http://127.0.0.1:{}", self.port);
+        let text = format!("[edge]\ncentral = {central:?}\nkey_file = {key_file:?}\n");
+        std::fs::write(&config, text)?;
+        let config = config.to_str().context("the folder's name is not Unicode")?;
+        Self::start(&["--config", config], Some(&self.key))
+    }
+
     fn start(args: &[&str], key: Option<&str>) -> Result<Self> {
         let mut command = pinned(&program());
         for (name, _) in std::env::vars_os() {

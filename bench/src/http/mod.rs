@@ -1,4 +1,4 @@
-//! `keyfob serve` over HTTP, compared with a bare server and with other token services (H1 to H5, X1).
+//! `keyfob serve` over HTTP, compared with a bare server and with other token services (H1 to H7, X1).
 //!
 //! | module | what |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `gateway` | the checks for gateways, over HTTP and gRPC, against bare servers |
 //! | `nginx` | what the check adds to a page behind nginx |
 //! | `propagation` | the delay of a revocation from one server to another |
+//! | `edge` | a server without a store, in front of another one |
 //! | `start` | from the start of a server to its first answer, on a large store |
 //! | `resident` | memory of idle connections and of cached tokens |
 //!
@@ -14,6 +15,7 @@
 //! server, `grpc` the same over gRPC, `keyfob`, `oidc_provider` and `openbao` start the services.
 
 pub(crate) mod echo;
+mod edge;
 mod gateway;
 pub(crate) mod grpc;
 mod install;
@@ -55,12 +57,13 @@ pub(crate) fn measure(
         program.display()
     ));
     server::pin_away_from_server();
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("introspection", introspection::measure),
         ("look-ups", lookups::measure),
         ("the check for gateways", gateway::measure),
         ("a page behind nginx", nginx::measure),
         ("the delay of a revocation", propagation::measure),
+        ("an edge", edge::measure),
         ("memory", resident::measure),
     ];
     let mut failed = Vec::new();

@@ -44,30 +44,36 @@ pub(super) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
         })
     });
     let begun = Instant::now();
-    let delays = delays(&a, &b, size.operations(1_000));
+    let delays = delays([(&a, &b), (&b, &a)], size.operations(1_000));
     is_over.store(true, Ordering::Relaxed);
     let mut issued = 0;
     for load in loads {
         issued += load.join().map_err(|_| anyhow::anyhow!("a load has failed"))??;
     }
     let (rate, (delays, latest)) = (issued as f64 / begun.elapsed().as_secs_f64(), delays?);
-    let what = "revoked through one server under load, refused by the other one: ";
-    for (share, name) in [(0.5, "median"), (0.99, "p99"), (1.0, "latest")] {
-        let figure = Figure::plain("P1", format!("{what}{name}"), delays.quantile(share), "µs");
-        report.add(figure);
-    }
-    let what = "the same: the latest request that was still answered \"active\"";
-    report.add(Figure::plain("P1", what, latest, "µs").against(Target::value_at_most(BOUND)));
+    add(report, "revoked through one server under load, refused by the other one", &delays, latest);
     report.note(format!("meanwhile the two servers issued {rate:.0} tokens a second"));
     Ok(())
 }
 
-/// Returns microseconds from each revocation to the first refusal, and to the latest request after it
-/// that was answered "active".
-fn delays(a: &Service, b: &Service, count: usize) -> Result<(Series, f64)> {
+/// Adds the figures of [`delays`].
+pub(super) fn add(report: &mut Report, what: &str, delays: &Series, latest: f64) {
+    for (share, name) in [(0.5, "median"), (0.99, "p99"), (1.0, "latest")] {
+        let figure = Figure::plain("P1", format!("{what}: {name}"), delays.quantile(share), "µs");
+        report.add(figure);
+    }
+    let what = "the same: the latest request that was still answered \"active\"";
+    report.add(Figure::plain("P1", what, latest, "µs").against(Target::value_at_most(BOUND)));
+}
+
+/// Returns microseconds from each revocation at the first server of a pair to the first refusal by the second one, and to
+/// the latest request after it that was answered "active".
+pub(super) fn delays<const N: usize>(
+    pairs: [(&Service, &Service); N],
+    count: usize,
+) -> Result<(Series, f64)> {
     let (mut delays, mut latest) = (Vec::with_capacity(count), 0.0f64);
-    for number in 0..count {
-        let (here, there) = if number % 2 == 0 { (a, b) } else { (b, a) };
+    for (here, there) in pairs.into_iter().cycle().take(count) {
         let bearer = text(&here.post("/v1/tokens", &json!({"subject": "alice"}))?, "bearer")?;
         for _ in 0..3 {
             ensure!(is_active(there, &bearer)?, "a new token is not active");
