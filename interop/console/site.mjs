@@ -49,8 +49,9 @@ async function startRedis(folder) {
 }
 
 async function startServer(store, keys) {
-  const args = ["serve", "--json", "--listen", "127.0.0.1:0", "--store", store, "--keys", keys];
-  const server = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const args = ["serve", "--json", "--listen", "127.0.0.1:0", "--store", store, "--keys", keys, "--issuer", "https://tokens.example"];
+  const env = { ...process.env, KEYFOB_JWT_AUDIENCES: "https://orders.example" };
+  const server = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], env });
   running.push(server);
   return JSON.parse(await firstLine(server)).url;
 }

@@ -35,6 +35,16 @@ export async function walk({ site, browser }) {
   await person.sees(issued.id);
   await person.sees(/password changed/);
   assert.ok(!page.url().includes(issued.bearer));
+  // A JWT is a bearer too.
+  const jwt = await site.api.issue({
+    kind: "access", format: "jwt", subject: "jwt-jane", client: "web", audience: ["https://orders.example"], ttl: "5m",
+  });
+  await person.go("/console/bearer");
+  await page.locator("[name=bearer]").fill(`Bearer ${jwt.bearer}`);
+  await person.sees(/A JWT of.*jwt-jane.*for https:\/\/orders.example/);
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await person.sees(/accepted|valid/i);
+  await person.sees(jwt.id);
   await page.getByRole("button", { name: "Sign out" }).waitFor();
   await person.close();
 }

@@ -15,8 +15,8 @@ use crate::visit::Visit;
 use crate::widget::call::ApiCall;
 use crate::widget::{facts, text, time, token};
 
-/// The maximum length of a bearer in bytes: more is none.
-const MAX_BEARER_BYTES: usize = 512;
+/// The maximum length of a bearer in bytes: more is none. A JWT may be as long as this.
+const MAX_BEARER_BYTES: usize = 8 * 1024;
 
 const WRONG_DEMANDS: &str =
     "It was not checked. Correct the demands below, and paste the bearer again.";

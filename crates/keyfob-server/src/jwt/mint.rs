@@ -34,7 +34,7 @@ impl<'a> Minter<'a> {
     pub(crate) fn of(call: &'a Call) -> Result<Self, Failure> {
         let settings = &call.shared.settings.jwt;
         let Some(keys) = &settings.keys else {
-            let detail = "this service issues no JWTs: it has no keys to sign them";
+            let detail = "this service issues no JWTs: set jwt.audiences, and keys to sign them";
             return Err(Failure { code: "no_jwt_keys".into(), ..Failure::invalid_request(detail) });
         };
         let (manager, state, issuer) = (call.manager(), &*call.shared.jwt, call.issuer()?);

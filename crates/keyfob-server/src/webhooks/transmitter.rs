@@ -19,7 +19,7 @@ pub(super) struct Transmitter {
 pub(crate) enum NotTransmitting {
     /// There are no keys.
     #[error(
-        "security event tokens cannot be signed: this service has no keys for JWTs. Configure `keys`"
+        "security event tokens cannot be signed: this service has no keys for JWTs. Configure `jwt.keys`"
     )]
     NoKeys,
     /// There is no issuer.
