@@ -18,6 +18,7 @@
 //! | [`recover`] | revoking again what a restored store has forgotten |
 //! | [`leak`] | bearers that were found |
 //! | [`limit`] | rate limits |
+//! | [`webhook`], [`signals`] | events sent to receivers, and streams that receivers manage |
 //! | [`keys`] | the keys that seal a store |
 //! | [`operations`] | statistics, the report of `doctor` |
 //! | [`refusal`] | why a part of a request was refused |
@@ -25,7 +26,7 @@
 //! | [`many`] | one body or an array of them |
 //!
 //! # Rules
-//! - A request refuses a member that it does not know. An answer may have more members than this
+//! - A request refuses a member that it does not know, except those of [`signals`]. An answer may have more members than this
 //!   version knows, so its reader ignores them.
 //! - Times are RFC 3339 texts, durations are texts such as `15m`.
 //! - A secret is a [`SecretText`]: `Debug` does not show it, and it is wiped when dropped.
@@ -54,6 +55,7 @@ pub mod revoke;
 pub mod schema;
 pub mod secret;
 pub mod session;
+pub mod signals;
 pub mod token;
 pub mod validate;
 pub mod webhook;

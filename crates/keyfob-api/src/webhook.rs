@@ -26,6 +26,18 @@ impl WebhookFormat {
     }
 }
 
+/// How events come to the receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookMethod {
+    /// The service sends them.
+    #[default]
+    Push,
+    /// The receiver polls (RFC 8936).
+    Poll,
+}
+
 /// The body of `POST /v1/webhooks`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -84,8 +96,14 @@ pub struct RotateWebhookBody {
 pub struct WebhookBody {
     /// Its id.
     pub id: String,
-    /// Where events are sent.
+    /// Where events are sent; or the path at which the receiver polls.
     pub url: String,
+    /// How events come to the receiver.
+    #[serde(default)]
+    pub method: WebhookMethod,
+    /// The client that manages it as a stream of Shared Signals, or the id of its key; null: an administrator does.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Which events; empty: all.
     pub types: Vec<String>,
     /// What it is for.
@@ -115,6 +133,10 @@ pub struct WebhookBody {
 pub struct WebhookState {
     /// The cursor in `/v1/events` up to which everything was delivered, or became a dead letter.
     pub cursor: String,
+    /// When the oldest event happened that waits; null: none was known to wait when this was written.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<TimeText>"))]
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
     /// When a delivery last succeeded.
     #[cfg_attr(feature = "schema", schemars(with = "Option<TimeText>"))]
     pub delivered_at: Option<Timestamp>,
@@ -156,6 +178,9 @@ pub struct DeliveryBody {
     pub status: Option<u16>,
     /// What went wrong, if something did.
     pub error: Option<String>,
+    /// Whether it waits until the receiver polls.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
 }
 
 /// A delivery that was given up.

@@ -121,6 +121,10 @@ labels! {
         GivenUp "given_up",
         /// The receiver answered 410: the webhook is disabled.
         Gone "gone",
+        /// It was handed to a receiver that polls. It is delivered when the receiver acknowledges it.
+        Fetched "fetched",
+        /// A receiver that polls reports that it does not accept it: the delivery is a dead letter now.
+        Rejected "rejected",
     }
 
     /// The kind of a token, as far as the bearer token shows it.
@@ -297,6 +301,18 @@ labels! {
         ListDeadLetters "listDeadLetters",
         SendDeadLetter "sendDeadLetter",
         DropDeadLetter "dropDeadLetter",
+        TransmitterConfiguration "transmitterConfiguration",
+        CreateStream "createStream",
+        ReadStreams "readStreams",
+        UpdateStream "updateStream",
+        ReplaceStream "replaceStream",
+        DeleteStream "deleteStream",
+        GetStreamStatus "getStreamStatus",
+        SetStreamStatus "setStreamStatus",
+        AddStreamSubject "addStreamSubject",
+        RemoveStreamSubject "removeStreamSubject",
+        VerifyStream "verifyStream",
+        PollStream "pollStream",
         RecoverRevocations "recoverRevocations",
         AcceptRollback "acceptRollback",
         GetReport "getReport",

@@ -32,6 +32,7 @@
 //! - **[`leaks`]** takes what GitHub's secret scanning found.
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
 //! - **[`limit_trial`]** and **[`recovery`]** do what `/v1` and the command line do alike.
+//! - **`ssf`** has Shared Signals: streams that receivers manage, and polls.
 //! - **`operations`** has health, readiness and metrics; `readiness` keeps what the store said.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`page`** shows that document to people.
@@ -68,6 +69,7 @@ pub mod routes;
 mod server;
 mod settings;
 mod shared;
+mod ssf;
 mod v1;
 pub mod webhooks;
 

@@ -8,6 +8,7 @@
 //! | [`answer`] | what an answer of a receiver means |
 //! | [`retry`] | when a delivery is tried again, and when it is given up |
 //! | [`set`] | security event tokens: which events are signals of CAEP, and what they say |
+//! | [`subject`] | subjects that a receiver does not want to hear of |
 //! | [`queue`] | which delivery is next, and how far the log is done |
 //! | `fuzzing` | the properties of the parsers for any input |
 //!
@@ -21,6 +22,7 @@ pub mod queue;
 pub mod retry;
 pub mod secret;
 pub mod set;
+pub mod subject;
 
 #[doc(hidden)]
 pub mod fuzzing;

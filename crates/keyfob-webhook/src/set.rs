@@ -33,6 +33,11 @@ pub const CREDENTIAL_CHANGE: &str =
     "https://schemas.openid.net/secevent/caep/event-type/credential-change";
 /// The URI of the event that tests a stream (SSF 1.0, Verification).
 pub const VERIFICATION: &str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
+/// The URI of the event that says that the status of a stream was changed (SSF 1.0, Stream Updated Event).
+pub const STREAM_UPDATED: &str =
+    "https://schemas.openid.net/secevent/ssf/event-type/stream-updated";
+/// The signals that a stream may have.
+pub const SIGNALS: [&str; 2] = [SESSION_REVOKED, CREDENTIAL_CHANGE];
 /// The `credential_type` of an API key. CAEP has no name for them, and allows others.
 pub const API_KEY: &str = "api_key";
 /// How much of an answer is read.
@@ -96,10 +101,44 @@ impl Stream<'_> {
         Some(self.envelope(&event.id.to_string(), subject, uri, signal, now))
     }
 
-    /// Returns the claims of an event that tests the stream. `id` is that of the event, `stream` that of the stream.
-    pub fn verification(&self, id: &str, stream: &str, now: Timestamp) -> Value {
+    /// Returns the claims of an event that tests the stream. `id` is that of the event, `stream` that of the stream,
+    /// `state` what the receiver named.
+    pub fn verification(
+        &self,
+        id: &str,
+        stream: &str,
+        state: Option<&str>,
+        now: Timestamp,
+    ) -> Value {
+        let signal = state.map_or_else(|| json!({}), |state| json!({ "state": state }));
+        self.about_stream(id, stream, VERIFICATION, signal, now)
+    }
+
+    /// Returns the claims of an event that says that the status of the stream was changed, and why.
+    pub fn updated(
+        &self,
+        id: &str,
+        stream: &str,
+        (status, reason): (&str, Option<&str>),
+        now: Timestamp,
+    ) -> Value {
+        let mut signal = json!({ "status": status });
+        if let Some(reason) = reason {
+            signal["reason"] = json!(reason);
+        }
+        self.about_stream(id, stream, STREAM_UPDATED, signal, now)
+    }
+
+    fn about_stream(
+        &self,
+        id: &str,
+        stream: &str,
+        uri: &str,
+        signal: Value,
+        now: Timestamp,
+    ) -> Value {
         let subject = json!({ "format": "opaque", "id": stream });
-        self.envelope(id, subject, VERIFICATION, json!({}), now)
+        self.envelope(id, subject, uri, signal, now)
     }
 
     fn envelope(&self, id: &str, sub_id: Value, uri: &str, signal: Value, now: Timestamp) -> Value {
@@ -144,6 +183,11 @@ impl Stream<'_> {
     }
 }
 
+/// Returns whether an event may be a signal: those that [`Stream::claims`] has claims for.
+pub fn is_signal(event: &Event) -> bool {
+    needs_token(event).is_some() || matches!(event.what, EventKind::EpochAdvanced { .. })
+}
+
 /// Returns the token whose details [`Stream::claims`] needs, if it needs some.
 pub fn needs_token(event: &Event) -> Option<TokenId> {
     let is_about_one = matches!(
@@ -153,6 +197,11 @@ pub fn needs_token(event: &Event) -> Option<TokenId> {
             | EventKind::SecretReplaced { .. }
     );
     event.token().filter(|_| is_about_one)
+}
+
+/// Returns the signal that some claims have.
+pub fn signal_of(claims: &Value) -> Option<&str> {
+    Some(claims.get("events")?.as_object()?.keys().next()?)
 }
 
 /// Returns who caused an event, in the words of CAEP (section 2).
@@ -178,7 +227,13 @@ pub fn rejection(body: &[u8]) -> Option<String> {
         description: String,
     }
     let Rejection { err, description } = serde_json::from_slice(body).ok()?;
-    let text = if description.is_empty() { err } else { format!("{err}: {description}") };
+    rejection_of(&err, &description)
+}
+
+/// Returns the error of a receiver as it is kept. `None` if it is empty.
+pub fn rejection_of(err: &str, description: &str) -> Option<String> {
+    let text =
+        if description.is_empty() { err.to_owned() } else { format!("{err}: {description}") };
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.chars().take(MAX_ERROR_CHARS).map(visible).collect();
     (!text.is_empty()).then_some(text)

@@ -14,8 +14,8 @@ bearer. So these commands are views on tokens of the kind api-key with the label
 'keyfob list', 'show', 'history' and 'revoke' work on them too.
 
 The scopes of the server itself: keyfob:issue, keyfob:read, keyfob:revoke, keyfob:introspect,
-keyfob:events, keyfob:keys, keyfob:edge, and keyfob:admin for all. A client hands out what it has itself, and more
-with --may-issue-scope and --may-issue-audience.
+keyfob:events, keyfob:keys, keyfob:signals, keyfob:edge, and keyfob:admin for all. A client hands out what it
+has itself, and more with --may-issue-scope and --may-issue-audience.
 
 Examples:
   keyfob client add shop --scope keyfob:introspect --audience shop

@@ -2,7 +2,7 @@
 
 use keyfob_api::webhook::{
     CreateWebhookBody, DeliveryBody, RotateWebhookBody, UpdateWebhookBody, WebhookBody,
-    WebhookFormat, WebhookSecretBody,
+    WebhookFormat, WebhookMethod, WebhookSecretBody,
 };
 use serde_json::json;
 
@@ -88,9 +88,20 @@ fn show(webhook: &WebhookBody, context: &mut Context) -> Result<(), Failure> {
         (_, true) => "enabled".to_owned(),
         (None, false) => "disabled".to_owned(),
     };
-    context.output.line(format_args!("{}  {state}  {}", webhook.id, visible(&webhook.url)))?;
-    // An error that a later delivery has overtaken is over.
+    let mut place = visible(&webhook.url);
+    if webhook.method == WebhookMethod::Poll {
+        place = format!("polled at {place}");
+    }
+    if let Some(owner) = &webhook.owner {
+        place = format!("{place}, managed by {}", visible(owner));
+    }
+    context.output.line(format_args!("{}  {state}  {place}", webhook.id))?;
     let state = &webhook.state;
+    if let (WebhookMethod::Poll, Some(since)) = (webhook.method, state.waiting_since) {
+        let since = context.output.time(since);
+        context.output.line(format_args!("  an event waits since {since}"))?;
+    }
+    // An error that a later delivery has overtaken is over.
     match &state.last_error {
         Some(error) if state.failed_at > state.delivered_at => {
             context.output.line(format_args!("  last error: {}", visible(error)))
@@ -105,6 +116,7 @@ fn delivery(outcome: &DeliveryBody, context: &mut Context) -> Result<(), Failure
     }
     let error = outcome.error.as_deref().map(visible);
     match error {
+        None if outcome.waits => context.output.line("it waits until the receiver polls"),
         None => context.output.line("delivered"),
         Some(error) => context.output.line(format_args!("not delivered: {error}")),
     }

@@ -8,6 +8,7 @@
 //! | `state` | events, statistics, the report of `doctor` |
 //! | `session` | the caller itself, sessions of people |
 //! | `webhooks` | webhooks and their dead letters |
+//! | `signals` | streams of security event tokens, and polls |
 //! | `edge` | what an edge asks |
 //! | `upkeep` | limits, keys, recovery |
 
@@ -15,6 +16,7 @@ mod check;
 mod edge;
 mod revoke;
 mod session;
+mod signals;
 mod state;
 mod tokens;
 mod upkeep;

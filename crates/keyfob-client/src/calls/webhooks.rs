@@ -122,6 +122,6 @@ fn path(id: &str, rest: &str) -> String {
 }
 
 /// Escapes a text for one part of a path, so that it names nothing else.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -7,6 +7,7 @@ mod events;
 mod keys;
 mod repeating;
 mod revoking;
+mod signals;
 mod support;
 mod tls;
 mod tour;

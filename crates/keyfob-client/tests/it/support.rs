@@ -8,6 +8,7 @@ use std::time::Duration;
 use keyfob::token::MayIssue;
 use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 use keyfob_client::{Client, ClientBuilder, RetryPolicy};
+use keyfob_server::jwt::{JwtKeySeed, JwtKeys};
 use keyfob_server::{Server, Settings};
 use keyfob_testkit::proxy::Proxy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,10 +26,22 @@ impl Service {
         Self::over(TokenManager::new(MemoryStore::new().unwrap())).await
     }
 
+    /// A server that signs JWTs and security event tokens.
+    pub(crate) async fn transmitting() -> Self {
+        let seed = JwtKeySeed { version: 1, is_active: true, seed: [7; 32].into() };
+        let mut settings = Settings::new().issuer("https://tokens.example".parse().unwrap());
+        settings.jwt.keys = Some(JwtKeys::derive([seed]).unwrap());
+        Self::with(TokenManager::new(MemoryStore::new().unwrap()), settings).await
+    }
+
     pub(crate) async fn over(manager: TokenManager) -> Self {
+        Self::with(manager, Settings::new()).await
+    }
+
+    async fn with(manager: TokenManager, settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::new(manager.clone(), Settings::new());
+        let server = Server::new(manager.clone(), settings);
         tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
         let admin_key = key(&manager, "keyfob:admin").await;
         Self { manager, address, admin_key }

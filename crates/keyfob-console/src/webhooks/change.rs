@@ -33,6 +33,9 @@ pub(crate) async fn send_letter(visit: Visit) -> Answer {
     if outcome.delivered {
         return Ok(done(&id, "sent"));
     }
+    if outcome.waits {
+        return Ok(done(&id, "waits"));
+    }
     one::page(&visit, &show("The dead letter", &outcome)).await
 }
 
@@ -62,7 +65,9 @@ fn done(id: &str, what: &str) -> Reply {
 /// Says what came of an attempt to deliver.
 fn show(what: &str, outcome: &DeliveryBody) -> Markup {
     html! {
-        @if outcome.delivered {
+        @if outcome.waits {
+            p.done role="status" { span aria-hidden="true" { "✓ " } (what) " waits until the receiver polls." }
+        } @else if outcome.delivered {
             p.done role="status" {
                 span aria-hidden="true" { "✓ " } (what) " was delivered"
                 @if let Some(status) = outcome.status { ": the receiver answered " (status) }

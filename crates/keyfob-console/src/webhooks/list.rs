@@ -1,6 +1,6 @@
 //! All webhooks, and how to add one.
 
-use keyfob_api::webhook::WebhookBody;
+use keyfob_api::webhook::{WebhookBody, WebhookMethod};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
@@ -58,6 +58,8 @@ fn row(webhook: &WebhookBody, now: Timestamp) -> Markup {
         tr {
             th scope="row" {
                 a href=(address(&webhook.id)) { (text::short(&webhook.url, 80)) }
+                @if webhook.method == WebhookMethod::Poll { " " span.quiet { "polled" } }
+                @if let Some(owner) = &webhook.owner { " " span.quiet { "by " (text::short(owner, 80)) } }
                 @if !webhook.description.is_empty() {
                     br; span.quiet { (text::short(&webhook.description, 80)) }
                 }

@@ -1,6 +1,6 @@
 //! One webhook: what it sends where, how far it has come, and its dead letters.
 
-use keyfob_api::webhook::{UpdateWebhookBody, WebhookBody};
+use keyfob_api::webhook::{UpdateWebhookBody, WebhookBody, WebhookMethod};
 use keyfob_core::Timestamp;
 use maud::{Markup, html};
 
@@ -20,6 +20,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         Some("enabled") => "Enabled. Deliveries continue where they were.",
         Some("disabled") => "Disabled. The position stays.",
         Some("sent") => "The receiver has it now, so the dead letter is gone.",
+        Some("waits") => "The receiver gets it at its next poll, so the dead letter is gone.",
         Some("dropped") => "The dead letter is dropped.",
         _ => "",
     };
@@ -94,12 +95,17 @@ fn actions(webhook: &WebhookBody) -> Markup {
 fn settings(webhook: &WebhookBody, now: Timestamp) -> Markup {
     html! {
         dl.facts {
-            (fact("Receiver", text::value(&webhook.url)))
+            @if let Some(owner) = &webhook.owner { (fact("Managed by", text::value(owner))) }
+            @match webhook.method {
+                WebhookMethod::Push => (fact("Receiver", text::value(&webhook.url))),
+                WebhookMethod::Poll => (fact("Polled at", text::value(&webhook.url))),
+            }
             (fact("Events", names(webhook.types.iter().map(String::as_str), "all")))
             @if !webhook.description.is_empty() { (fact("For", text::value(&webhook.description))) }
             (fact("Created", exact(webhook.created, now)))
             (fact("Secrets", match webhook.secrets {
-                0 | 1 => html! { "one signs" },
+                0 => html! { "none: the tokens themselves are signed" },
+                1 => html! { "one signs" },
                 count => html! { (count) " sign, while one replaces the other" },
             }))
         }
@@ -116,6 +122,9 @@ fn deliveries(webhook: &WebhookBody, now: Timestamp) -> Markup {
         p { (delivery.show()) " " (delivery.meaning()) }
         dl.facts {
             (fact("Last delivery", at(state.delivered_at)))
+            @if let (WebhookMethod::Poll, Some(since)) = (webhook.method, state.waiting_since) {
+                (fact("Waits since", exact(since, now)))
+            }
             (fact("Last failure", at(state.failed_at)))
             @if let Some(error) = &state.last_error { (fact("Its error", text::value(error))) }
             (fact("Position", html! { code { (text::value(&state.cursor)) } }))
@@ -144,12 +153,12 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn lost_events_and_two_secrets_are_pointed_out() {
-        let now = Timestamp::from_secs(1_795_000_000);
-        let webhook = WebhookBody {
+    fn webhook(now: Timestamp) -> WebhookBody {
+        WebhookBody {
             id: "wh-0".into(),
             url: "https://shop.example".into(),
+            method: WebhookMethod::Push,
+            owner: None,
             types: Vec::new(),
             description: String::new(),
             format: keyfob_api::webhook::WebhookFormat::default(),
@@ -159,10 +168,32 @@ mod tests {
             created: now,
             secrets: 2,
             state: WebhookState { trimmed_at: Some(now), ..WebhookState::default() },
-        };
+        }
+    }
+
+    #[test]
+    fn lost_events_and_two_secrets_are_pointed_out() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let webhook = webhook(now);
         assert!(warnings(&webhook, now).into_string().contains("Events were lost"));
         let settings = settings(&webhook, now).into_string();
         assert!(settings.contains("2 sign, while one replaces the other"), "{settings}");
         assert!(actions(&webhook).into_string().contains("after=start"));
+    }
+
+    #[test]
+    fn a_stream_that_is_polled_shows_whose_it_is_and_since_when_events_wait() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let mut webhook = webhook(now);
+        webhook.method = WebhookMethod::Poll;
+        (webhook.url, webhook.owner) = ("/ssf/streams/wh-0/poll".into(), Some("idp".into()));
+        webhook.secrets = 0;
+        webhook.state.waiting_since = Some(now);
+        let settings = settings(&webhook, now).into_string();
+        for text in ["Polled at", "/ssf/streams/wh-0/poll", "Managed by", "idp", "none: the tokens"]
+        {
+            assert!(settings.contains(text), "{text} in {settings}");
+        }
+        assert!(deliveries(&webhook, now).into_string().contains("Waits since"));
     }
 }

@@ -84,6 +84,8 @@ mod tests {
             Delivery::of(&WebhookBody {
                 id: "wh-0".into(),
                 url: "https://shop.example".into(),
+                method: keyfob_api::webhook::WebhookMethod::Push,
+                owner: None,
                 types: Vec::new(),
                 description: String::new(),
                 format: keyfob_api::webhook::WebhookFormat::default(),

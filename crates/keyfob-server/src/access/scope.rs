@@ -23,6 +23,8 @@ pub enum ManagementScope {
     Events,
     /// Read and change the keys that seal the store.
     Keys,
+    /// Manage streams of security event tokens, and poll them.
+    Signals,
     /// Read records as an edge does: a node that validates by itself, and has no store.
     Edge,
     /// All of these, and the state of the service.
@@ -40,13 +42,14 @@ pub fn is_reserved(scope: &str) -> bool {
 
 impl ManagementScope {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Issue,
         Self::Read,
         Self::Revoke,
         Self::Introspect,
         Self::Events,
         Self::Keys,
+        Self::Signals,
         Self::Edge,
         Self::Admin,
     ];
@@ -60,6 +63,7 @@ impl ManagementScope {
             Self::Introspect => "keyfob:introspect",
             Self::Events => "keyfob:events",
             Self::Keys => "keyfob:keys",
+            Self::Signals => "keyfob:signals",
             Self::Edge => "keyfob:edge",
             Self::Admin => "keyfob:admin",
         }
@@ -74,6 +78,9 @@ impl ManagementScope {
             Self::Introspect => "Ask whether a bearer token is valid.",
             Self::Events => "Read events and observations.",
             Self::Keys => "Read and change the keys that seal the store.",
+            Self::Signals => {
+                "Manage streams of security event tokens, and poll them. For receivers of Shared Signals."
+            }
             Self::Edge => {
                 "Read any record, as an edge does. For keyfob serve in front of this server."
             }

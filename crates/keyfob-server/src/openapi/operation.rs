@@ -9,10 +9,11 @@ use crate::jwt::routes::LIST;
 use crate::parameter::{self, Parameter};
 use crate::routes::reply::{Content, Reply};
 use crate::routes::route::Route;
+use crate::ssf::STREAM;
 use crate::v1::parameters::{DEAD_LETTER, TOKEN_ID, WEBHOOK_ID};
 
 /// The parameters that paths have.
-const PATH_PARAMETERS: &[Parameter] = &[TOKEN_ID, WEBHOOK_ID, DEAD_LETTER, LIST];
+const PATH_PARAMETERS: &[Parameter] = &[TOKEN_ID, WEBHOOK_ID, DEAD_LETTER, STREAM, LIST];
 
 /// Returns the operation of a route.
 pub(super) fn operation(route: &Route, schemas: &mut Schemas) -> Value {

@@ -66,16 +66,27 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "wrong_presenter",
         ],
     ),
-    (403, &["access_denied", "beyond_bounds", "confined_to_audiences", "insufficient_scope"]),
+    (
+        403,
+        &[
+            "access_denied",
+            "beyond_bounds",
+            "confined_to_audiences",
+            "insufficient_scope",
+            "too_many_streams",
+        ],
+    ),
     (
         404,
         &[
             "no_github_keys",
+            "no_issuer",
             "no_jwt_keys",
             "no_keys",
             "no_limits",
             "no_metrics",
             "not_found",
+            "stream_not_found",
             "token_not_found",
             "unknown_resource",
             "unknown_status_list",
@@ -98,7 +109,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
     ),
     (413, &["too_large"]),
     (415, &["unsupported_media_type"]),
-    (429, &["limited", "temporarily_unavailable", "throttled"]),
+    (429, &["limited", "temporarily_unavailable", "throttled", "verified_too_soon"]),
     (
         500,
         &[

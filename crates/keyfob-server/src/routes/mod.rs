@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `route` | one route as data |
 //! | `reply` | the bodies of a route as data: what it takes, what it answers |
-//! | `table` | all routes |
+//! | `table`, `signals` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
 //! | `context` | the request that a task answers, for the lines of a log |
 //! | `request_id` | the id of a request |
@@ -19,6 +19,7 @@ mod observe;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub mod route;
+mod signals;
 pub mod table;
 pub(crate) mod trace;
 

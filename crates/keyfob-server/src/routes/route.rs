@@ -71,6 +71,8 @@ pub enum Tag {
     Revocation,
     /// What happened.
     Events,
+    /// Streams of security event tokens.
+    Signals,
     /// What an edge asks.
     Edge,
     /// What operators read.
@@ -118,12 +120,13 @@ impl Takes {
 
 impl Tag {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OAuth,
         Self::Tokens,
         Self::Validation,
         Self::Revocation,
         Self::Events,
+        Self::Signals,
         Self::Edge,
         Self::Operations,
         Self::Service,
@@ -137,6 +140,7 @@ impl Tag {
             Self::Validation => "validation",
             Self::Revocation => "revocation",
             Self::Events => "events",
+            Self::Signals => "signals",
             Self::Edge => "edge",
             Self::Operations => "operations",
             Self::Service => "service",
@@ -151,6 +155,9 @@ impl Tag {
             Self::Validation => "Verdicts on bearer tokens, for gateways and services.",
             Self::Revocation => "Revocation by everything that names tokens.",
             Self::Events => "What happened, by page or as a stream.",
+            Self::Signals => {
+                "Shared Signals: security event tokens for other services, pushed or polled."
+            }
             Self::Edge => "What an edge asks: a server that validates by itself, and has no store.",
             Self::Operations => "What operators read: statistics, limits, keys, findings.",
             Self::Service => "Health, readiness, metrics, and this description.",

@@ -25,6 +25,7 @@ use schemars::JsonSchema;
 
 use super::reply::{Content, Reply};
 use super::route::{Handler, Route, Tag};
+use super::signals;
 use crate::access::demand::Demand;
 use crate::access::scope::ManagementScope::{
     Admin, Edge, Events, Introspect, Issue, Keys, Read, Revoke,
@@ -47,6 +48,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(api_routes());
     routes.extend(upkeep_routes());
     routes.extend(webhook_routes());
+    routes.extend(signals::routes());
     routes.extend(caller_routes());
     routes.extend(edge_routes());
     routes.extend(gateway_routes());

@@ -22,7 +22,7 @@ pub(crate) fn check_items(what: &str, items: usize) -> Result<(), Failure> {
 }
 
 /// Reads the body, which is an object.
-pub(super) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
+pub(crate) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
     json::parse_object(&call.body)
         .map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))
 }

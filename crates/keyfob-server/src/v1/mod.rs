@@ -46,5 +46,5 @@ pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod tokens;
 pub(crate) mod validate;
-mod view;
+pub(crate) mod view;
 pub(crate) mod webhooks;

@@ -17,7 +17,7 @@ pub(super) async fn readable(call: &Call, id: TokenId) -> Result<Token, Failure>
 }
 
 /// Refuses a caller that is confined to its audiences, where an answer is about all tokens.
-pub(super) fn check_unconfined(caller: &Caller) -> Result<(), Failure> {
+pub(crate) fn check_unconfined(caller: &Caller) -> Result<(), Failure> {
     if caller.token().audiences.is_empty() {
         return Ok(());
     }

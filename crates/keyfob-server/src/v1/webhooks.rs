@@ -2,6 +2,8 @@
 //!
 //! Events are about all tokens, so a caller that is confined to its audiences has no webhooks.
 
+use std::time::Duration;
+
 use http::{Response, StatusCode};
 use keyfob_api::webhook::{CreateWebhookBody, RotateWebhookBody, UpdateWebhookBody, WebhooksBody};
 
@@ -49,7 +51,7 @@ pub(crate) async fn rotate(call: Call) -> Answer {
 
 /// Answers `POST /v1/webhooks/{webhook}/test`.
 pub(crate) async fn test(call: Call) -> Answer {
-    json::ok(&registry(&call)?.test(&id(&call)?).await?)
+    json::ok(&registry(&call)?.test(&id(&call)?, within(&call)).await?)
 }
 
 /// Answers `GET /v1/webhooks/{webhook}/dead-letters`.
@@ -60,7 +62,8 @@ pub(crate) async fn dead_letters(call: Call) -> Answer {
 
 /// Answers `POST /v1/webhooks/{webhook}/dead-letters/{letter}/send`.
 pub(crate) async fn send_dead_letter(call: Call) -> Answer {
-    json::ok(&registry(&call)?.send_dead_letter(&id(&call)?, letter(&call)).await?)
+    let (id, letter) = (id(&call)?, letter(&call));
+    json::ok(&registry(&call)?.send_dead_letter(&id, letter, within(&call)).await?)
 }
 
 /// Answers `DELETE /v1/webhooks/{webhook}/dead-letters/{letter}`.
@@ -72,6 +75,11 @@ pub(crate) async fn drop_dead_letter(call: Call) -> Answer {
 fn registry(call: &Call) -> Result<&Registry, Failure> {
     check_unconfined(call.caller()?)?;
     Ok(&call.shared.webhooks)
+}
+
+/// Returns for how long a request may wait for a receiver, so that it is answered before it takes too long.
+fn within(call: &Call) -> Duration {
+    call.shared.settings.request_timeout * 3 / 4
 }
 
 fn id(call: &Call) -> Result<WebhookId, Failure> {
@@ -99,6 +107,23 @@ impl From<WebhookError> for Failure {
             WebhookError::NotFound => not_found(),
             WebhookError::Invalid(detail) => Self::bad("invalid_value", detail),
             WebhookError::NotTransmitting(why) => Self::bad(why.code(), why.to_string()),
+            WebhookError::TooManyStreams => Self {
+                code: "too_many_streams".into(),
+                ..Self::new(
+                    StatusCode::FORBIDDEN,
+                    "invalid_request",
+                    "this receiver has as many streams as it may have: delete one",
+                )
+            },
+            WebhookError::TooSoon { retry_after } => Self {
+                code: "verified_too_soon".into(),
+                retry_after: Some(retry_after),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "temporarily_unavailable",
+                    "too soon after the last verification, or too many messages wait",
+                )
+            },
             WebhookError::Contended => Self::undecided(
                 "others change the webhook at the same time: send the request again",
             ),

@@ -22,7 +22,8 @@ pub(super) struct Backlog {
 struct Waiting {
     /// When the oldest event happened that is not delivered.
     oldest: Option<Timestamp>,
-    dead_letters: usize,
+    /// `None`: not counted yet.
+    dead_letters: Option<usize>,
 }
 
 impl Backlog {
@@ -37,14 +38,30 @@ impl Backlog {
 
     /// Sets how many dead letters a subscription has.
     pub(super) fn set_dead_letters(&self, id: &WebhookId, count: usize, now: Timestamp) {
-        self.change(now, |all| all.entry(id.clone()).or_default().dead_letters = count);
+        self.change(now, |all| all.entry(id.clone()).or_default().dead_letters = Some(count));
+    }
+
+    /// Returns how many dead letters a subscription has, if this process delivers for it and has counted them. There may
+    /// be fewer: others drop some too.
+    pub(super) fn dead_letters(&self, id: &WebhookId) -> Option<usize> {
+        let all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(id)?.dead_letters
+    }
+
+    /// Counts one dead letter more, if this process delivers for the subscription.
+    pub(super) fn add_dead_letter(&self, id: &WebhookId, now: Timestamp) {
+        self.change(now, |all| {
+            if let Some(count) = all.get_mut(id).and_then(|waiting| waiting.dead_letters.as_mut()) {
+                *count += 1;
+            }
+        });
     }
 
     /// Counts one dead letter less, if this process delivers for the subscription.
     pub(super) fn remove_dead_letter(&self, id: &WebhookId, now: Timestamp) {
         self.change(now, |all| {
-            if let Some(waiting) = all.get_mut(id) {
-                waiting.dead_letters = waiting.dead_letters.saturating_sub(1);
+            if let Some(count) = all.get_mut(id).and_then(|waiting| waiting.dead_letters.as_mut()) {
+                *count = count.saturating_sub(1);
             }
         });
     }
@@ -61,7 +78,7 @@ impl Backlog {
         change(&mut all);
         let oldest = all.values().filter_map(|waiting| waiting.oldest).min();
         let age = oldest.and_then(|oldest| now.since(oldest)).map(Ttl::as_duration);
-        let dead_letters: usize = all.values().map(|waiting| waiting.dead_letters).sum();
+        let dead_letters: usize = all.values().filter_map(|waiting| waiting.dead_letters).sum();
         let handles = &self.metrics.handles;
         handles.webhook_oldest_age.set(age.unwrap_or_default().as_secs_f64());
         handles.webhook_dead_letters.set(u32::try_from(dead_letters).unwrap_or(u32::MAX));

@@ -1,8 +1,10 @@
 //! Dead letters: deliveries that were given up.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use keyfob::store::Document;
-use keyfob_api::webhook::{DeadLetterBody, DeadLettersBody, DeliveryBody};
+use keyfob_api::webhook::{DeadLetterBody, DeadLettersBody, DeliveryBody, WebhookMethod};
 use keyfob_webhook::answer::Verdict;
 
 use super::registry::{Registry, WebhookError, delivery};
@@ -38,11 +40,12 @@ impl Registry {
         Ok(DeadLettersBody { dead_letters: page.iter().filter_map(view).collect(), next })
     }
 
-    /// Sends a dead letter again, and drops it if it was delivered.
+    /// Sends a dead letter again, and drops it if it was delivered. A receiver that polls gets it at its next poll.
     pub(crate) async fn send_dead_letter(
         &self,
         id: &WebhookId,
         letter: &str,
+        within: Duration,
     ) -> Result<DeliveryBody, WebhookError> {
         let subscription = self.subscription(id).await?.ok_or(WebhookError::NotFound)?.value;
         let name = id.dead_letter(letter).ok_or(WebhookError::NotFound)?;
@@ -51,7 +54,13 @@ impl Registry {
         let DeadLetter { message, event, .. } = letter.value;
         let format = subscription.format;
         let message = Message { id: message, body: Bytes::from(event), format };
-        let outcome = self.send(&subscription, &message).await;
+        if subscription.method == WebhookMethod::Poll {
+            self.add_notice(id, &message).await?;
+            self.write(Some(name), Some(found.version), None).await?;
+            self.backlog.remove_dead_letter(id, self.now());
+            return Ok(DeliveryBody { delivered: false, status: None, error: None, waits: true });
+        }
+        let outcome = self.send_within(within, &subscription, &message).await;
         if outcome.verdict == Verdict::Delivered {
             self.write(Some(name), Some(found.version), None).await?;
             self.backlog.remove_dead_letter(id, self.now());
@@ -78,15 +87,28 @@ impl Registry {
         id: &WebhookId,
         letter: &DeadLetter,
     ) -> Result<bool, WebhookError> {
-        let count = self.count_dead_letters(id).await?;
-        self.backlog.set_dead_letters(id, count, self.now());
+        // Only who delivers adds some, so there are no more than it has counted.
+        let count = match self.backlog.dead_letters(id) {
+            Some(count) if count < MAX_DEAD_LETTERS => count,
+            _ => self.count_dead_letters(id).await?,
+        };
+        self.bury_beside(id, letter, count).await
+    }
+
+    /// Does the same beside `count` others.
+    pub(super) async fn bury_beside(
+        &self,
+        id: &WebhookId,
+        letter: &DeadLetter,
+        count: usize,
+    ) -> Result<bool, WebhookError> {
         if count >= MAX_DEAD_LETTERS {
             return Ok(false);
         }
         let name = id.dead_letter(&letter_of(&letter.message));
         match self.write(name, None, Some(stored::body(letter))).await {
             Ok(()) => {
-                self.backlog.set_dead_letters(id, count + 1, self.now());
+                self.backlog.add_dead_letter(id, self.now());
                 Ok(true)
             }
             // It is there from before a crash.

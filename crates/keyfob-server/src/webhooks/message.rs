@@ -8,11 +8,12 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use keyfob::event::{CloudEvent, Event};
 use keyfob::values::Issuer;
+use keyfob_api::signals::StreamStatus;
 use keyfob_api::webhook::WebhookFormat;
 use keyfob_webhook::set::{self, Stream, TokenDetails};
 use serde_json::{Value, json};
 
-use super::registry::{MAX_TEXT, Registry, WebhookError};
+use super::registry::{MAX_TEXT, Registry, WebhookError, draw};
 use super::sender::Message;
 use super::stored::{Subscription, WebhookId};
 use super::transmitter::{NotTransmitting, Transmitter};
@@ -31,7 +32,7 @@ impl Registry {
     }
 
     /// Returns the issuer, if security event tokens can be signed.
-    fn issuer(&self) -> Result<String, NotTransmitting> {
+    pub(crate) fn issuer(&self) -> Result<String, NotTransmitting> {
         self.with_transmitter(|transmitter| transmitter.issuer().map(ToOwned::to_owned))
     }
 
@@ -60,9 +61,16 @@ impl Registry {
 
     /// Returns what is sent about an event. `None`: nothing.
     pub(super) async fn message(&self, to: &Subscription, event: &Event) -> Option<Message> {
+        if !to.wants(event.what.as_str()) {
+            return None;
+        }
         let body = match to.format {
             WebhookFormat::CloudEvents => serde_json::to_vec(&CloudEvent::new(event)).ok()?,
-            WebhookFormat::Set => self.claims(to, event).await?.to_string().into_bytes(),
+            WebhookFormat::Set => {
+                let claims = self.claims(to, event).await?;
+                let is_wanted = to.wants_signal(set::signal_of(&claims)?, &claims);
+                is_wanted.then(|| claims.to_string().into_bytes())?
+            }
         };
         Some(Message { id: event.id.to_string(), body: body.into(), format: to.format })
     }
@@ -82,30 +90,56 @@ impl Registry {
         stream.claims(event, details.as_ref(), self.now())
     }
 
-    /// Returns an event that says that it is a test.
+    /// Returns an event that says that it is a test. A security event token has the `state`.
     pub(super) fn test_message(
         &self,
         id: &WebhookId,
         to: &Subscription,
         message: String,
+        state: Option<&str>,
     ) -> Result<Message, WebhookError> {
-        let event = match to.format {
-            WebhookFormat::CloudEvents => json!({
-                "specversion": "1.0",
-                "id": message,
-                "source": "/keyfob",
-                "type": "keyfob.webhook.test",
-                "time": self.now(),
-                "datacontenttype": "application/json",
-                "data": {},
-            }),
-            WebhookFormat::Set => {
-                let issuer = self.issuer().map_err(WebhookError::NotTransmitting)?;
-                let stream = Stream { issuer: &issuer, audience: to.audience() };
-                stream.verification(&message, id.as_str(), self.now())
-            }
-        };
+        if to.format == WebhookFormat::Set {
+            let now = self.now();
+            return self.about_stream(to, message, |stream, message| {
+                stream.verification(message, id.as_str(), state, now)
+            });
+        }
+        let event = json!({
+            "specversion": "1.0",
+            "id": message,
+            "source": "/keyfob",
+            "type": "keyfob.webhook.test",
+            "time": self.now(),
+            "datacontenttype": "application/json",
+            "data": {},
+        });
         Ok(Message { id: message, body: event.to_string().into(), format: to.format })
+    }
+
+    /// Returns the message that the status of a stream was changed.
+    pub(super) fn status_message(
+        &self,
+        id: &WebhookId,
+        to: &Subscription,
+        status: StreamStatus,
+    ) -> Result<Message, WebhookError> {
+        let (message, now) = (format!("status_{}", WebhookId::of(draw()?).digits()), self.now());
+        let why = (status.as_str(), Some("an administrator has changed it"));
+        self.about_stream(to, message, |stream, message| {
+            stream.updated(message, id.as_str(), why, now)
+        })
+    }
+
+    fn about_stream(
+        &self,
+        to: &Subscription,
+        message: String,
+        claims: impl Fn(&Stream<'_>, &str) -> Value,
+    ) -> Result<Message, WebhookError> {
+        let issuer = self.issuer().map_err(WebhookError::NotTransmitting)?;
+        let stream = Stream { issuer: &issuer, audience: to.audience() };
+        let body = claims(&stream, &message).to_string().into();
+        Ok(Message { id: message, body, format: to.format })
     }
 
     /// Returns a message as it is sent.

@@ -3,7 +3,11 @@
 //! | module | what |
 //! |---|---|
 //! | `stored` | subscriptions, positions and dead letters, as documents of the store |
-//! | `registry` | what the API does with them |
+//! | `registry` | how they are read and written |
+//! | `subscriptions` | what `/v1/webhooks` does with them |
+//! | `streams` | what receivers do with their own: stream management of Shared Signals |
+//! | `window`, `poll`, `watch` | what waits for a receiver that polls, its polls, and a look at it in between |
+//! | `notices` | messages about a stream itself, which are in no log |
 //! | `dead_letters` | deliveries that were given up |
 //! | `backlog` | what waits, as gauges |
 //! | `message` | what is sent about an event: JSON, or a signed security event token |
@@ -17,12 +21,18 @@
 mod backlog;
 mod dead_letters;
 mod message;
+mod notices;
+mod poll;
 mod registry;
 mod runner;
 mod sender;
 mod stored;
+mod streams;
+mod subscriptions;
 mod supervisor;
 mod transmitter;
+mod watch;
+mod window;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! Subscriptions and dead letters, as the API reads and changes them.
+//! Subscriptions and positions, as they are read and written.
 
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use keyfob::metrics::{HttpMetrics, WebhookDelivery};
 use keyfob::random::OsRandom;
@@ -9,35 +10,23 @@ use keyfob::store::{
 };
 use keyfob::values::{Timestamp, Ttl};
 use keyfob::{Error, TokenManager};
-use keyfob_api::SecretText;
-use keyfob_api::webhook::{
-    CreateWebhookBody, DeliveryBody, UpdateWebhookBody, WebhookBody, WebhookSecretBody,
-    WebhookState,
-};
+use keyfob_api::webhook::{DeliveryBody, WebhookBody, WebhookMethod, WebhookState};
 use keyfob_webhook::answer::Verdict;
 use keyfob_webhook::endpoint::{Endpoint, InvalidEndpoint};
-use keyfob_webhook::secret::Secret;
+use keyfob_webhook::subject::InvalidSubject;
 use tokio::sync::Notify;
 
 use super::WebhookSettings;
 use super::backlog::Backlog;
-use super::sender::{Message, Outcome, Sender};
+use super::sender::{Message, Outcome, Proof, Sender};
 use super::stored::{
-    self, Position, StoredSecret, Subscription, Versioned, WebhookId, subscriptions,
+    self, Position, SecretHeader, Subscription, Versioned, WebhookId, subscriptions,
 };
 use super::transmitter::{NotTransmitting, Transmitter};
 
-/// The maximum number of subscriptions.
-const MAX_WEBHOOKS: usize = 200;
-const MAX_TYPES: usize = 32;
 pub(super) const MAX_TEXT: usize = 256;
-/// The maximum number of secrets that sign at the same time.
-const MAX_SECRETS: usize = 3;
 /// How often a change is tried while others change the same document.
-const ATTEMPTS: usize = 5;
-/// For how long an older secret signs too, unless the request says otherwise; and the maximum.
-const OVERLAP: Ttl = Ttl::from_days(1);
-const MAX_OVERLAP: Ttl = Ttl::from_days(30);
+pub(super) const ATTEMPTS: usize = 5;
 
 /// The webhooks of a service.
 pub(crate) struct Registry {
@@ -50,6 +39,8 @@ pub(crate) struct Registry {
     pub(super) backlog: Backlog,
     /// Wakes the supervisor after a change by this process.
     pub(super) changed: Notify,
+    /// Wakes who delivers notices, after one by this process.
+    pub(super) noticed: Notify,
 }
 
 /// Why something cannot be done with a webhook.
@@ -61,6 +52,13 @@ pub(crate) enum WebhookError {
     Invalid(String),
     /// There are no keys, or no issuer, for security event tokens.
     NotTransmitting(NotTransmitting),
+    /// The receiver has as many streams as it may have.
+    TooManyStreams,
+    /// The receiver asks for a verification too soon after the last one, or there are too many notices.
+    TooSoon {
+        /// When to come back.
+        retry_after: Ttl,
+    },
     /// Others change it at the same time.
     Contended,
     /// The manager fails.
@@ -70,6 +68,12 @@ pub(crate) enum WebhookError {
 impl From<Error> for WebhookError {
     fn from(error: Error) -> Self {
         Self::Manager(error)
+    }
+}
+
+impl From<InvalidSubject> for WebhookError {
+    fn from(invalid: InvalidSubject) -> Self {
+        Self::Invalid(format!("subject: {invalid}"))
     }
 }
 
@@ -92,185 +96,48 @@ impl Registry {
         metrics: HttpMetrics,
     ) -> Arc<Self> {
         let sender = Sender::new(settings.addresses.clone(), settings.timeout);
-        let (backlog, changed) = (Backlog::new(metrics.clone()), Notify::new());
-        let transmitter = RwLock::default();
-        Arc::new(Self { transmitter, manager, settings, sender, metrics, backlog, changed })
+        let (changed, noticed) = (Notify::new(), Notify::new());
+        let (transmitter, backlog) = (RwLock::default(), Backlog::new(metrics.clone()));
+        Arc::new(Self {
+            transmitter,
+            manager,
+            settings,
+            sender,
+            metrics,
+            backlog,
+            changed,
+            noticed,
+        })
     }
 
     /// Counts an attempt.
     pub(super) fn count(&self, outcome: WebhookDelivery) {
-        self.metrics.handles.webhook_deliveries.of(outcome).increment(1);
+        self.count_all(outcome, 1);
+    }
+
+    pub(super) fn count_all(&self, outcome: WebhookDelivery, number: usize) {
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        self.metrics.handles.webhook_deliveries.of(outcome).increment(number);
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.manager.now()
     }
 
-    /// Creates a subscription that begins now.
-    pub(crate) async fn create(
+    /// Sends a message while a request waits for it: for no longer than `within`.
+    pub(super) async fn send_within(
         &self,
-        wanted: CreateWebhookBody,
-    ) -> Result<WebhookSecretBody, WebhookError> {
-        let CreateWebhookBody { url, types, description, format, audience } = wanted;
-        check(&url, &types, &description)?;
-        self.check_format(format, audience.as_deref())?;
-        if self.list().await?.len() >= MAX_WEBHOOKS {
-            let detail = format!("there are {MAX_WEBHOOKS} webhooks: delete one");
-            return Err(WebhookError::Invalid(detail));
+        within: Duration,
+        subscription: &Subscription,
+        message: &Message,
+    ) -> Outcome {
+        match tokio::time::timeout(within, self.send(subscription, message)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::failed(format!(
+                "no answer within {within:?}. A delivery waits for {:?}",
+                self.settings.timeout
+            )),
         }
-        let id = WebhookId::of(draw()?);
-        let secret = draw_secret()?;
-        let stored = StoredSecret { secret: secret.expose().to_string(), until: None };
-        let subscription = Subscription {
-            url,
-            types,
-            description,
-            format,
-            audience,
-            enabled: true,
-            disabled_because: None,
-            created: self.now(),
-            secrets: vec![stored],
-        };
-        // The position first: without one, a subscription would begin with all that the log holds.
-        let cursor = self.manager.latest_event().await?.to_string();
-        let position = Position { cursor, ..Position::default() };
-        self.write(id.position(), None, Some(stored::body(&position))).await?;
-        self.write(id.subscription(), None, Some(stored::body(&subscription))).await?;
-        self.changed.notify_waiters();
-        let webhook = self.view(&id, &subscription, &position);
-        Ok(WebhookSecretBody { webhook, secret: SecretText::new(secret.expose().as_str()) })
-    }
-
-    /// Returns all subscriptions.
-    pub(crate) async fn list(&self) -> Result<Vec<WebhookBody>, WebhookError> {
-        let mut all = Vec::new();
-        for (id, subscription) in self.subscriptions().await? {
-            let position = self.position(&id).await?.map(|found| found.value).unwrap_or_default();
-            all.push(self.view(&id, &subscription.value, &position));
-        }
-        Ok(all)
-    }
-
-    /// Returns one subscription.
-    pub(crate) async fn get(&self, id: &WebhookId) -> Result<WebhookBody, WebhookError> {
-        let subscription = self.subscription(id).await?.ok_or(WebhookError::NotFound)?.value;
-        let position = self.position(id).await?.map(|found| found.value).unwrap_or_default();
-        Ok(self.view(id, &subscription, &position))
-    }
-
-    /// Changes a subscription.
-    pub(crate) async fn update(
-        &self,
-        id: &WebhookId,
-        wanted: UpdateWebhookBody,
-    ) -> Result<WebhookBody, WebhookError> {
-        self.change(id, |subscription| {
-            let wanted = wanted.clone();
-            if let Some(url) = wanted.url {
-                subscription.url = url;
-            }
-            if let Some(types) = wanted.types {
-                subscription.types = types;
-            }
-            if let Some(description) = wanted.description {
-                subscription.description = description;
-            }
-            if let Some(enabled) = wanted.enabled {
-                subscription.enabled = enabled;
-                subscription.disabled_because = None;
-            }
-            check(&subscription.url, &subscription.types, &subscription.description)
-        })
-        .await?;
-        self.get(id).await
-    }
-
-    /// Gives a subscription a new secret. The older ones sign too for a while.
-    pub(crate) async fn rotate(
-        &self,
-        id: &WebhookId,
-        overlap: Option<Ttl>,
-    ) -> Result<WebhookSecretBody, WebhookError> {
-        let overlap = overlap.unwrap_or(OVERLAP);
-        if overlap > MAX_OVERLAP {
-            let detail = format!("overlap: it is too long: at most {MAX_OVERLAP}");
-            return Err(WebhookError::Invalid(detail));
-        }
-        let (secret, now) = (draw_secret()?, self.now());
-        self.change(id, |subscription| {
-            subscription.secrets.retain(|secret| secret.until.is_none_or(|until| now < until));
-            for older in &mut subscription.secrets {
-                older.until = Some(older.until.map_or(now + overlap, |end| end.min(now + overlap)));
-            }
-            let text = secret.expose().to_string();
-            subscription.secrets.insert(0, StoredSecret { secret: text, until: None });
-            subscription.secrets.truncate(MAX_SECRETS);
-            Ok(())
-        })
-        .await?;
-        let webhook = self.get(id).await?;
-        Ok(WebhookSecretBody { webhook, secret: SecretText::new(secret.expose().as_str()) })
-    }
-
-    /// Deletes a subscription with its dead letters.
-    pub(crate) async fn delete(&self, id: &WebhookId) -> Result<(), WebhookError> {
-        let found = self.subscription(id).await?.ok_or(WebhookError::NotFound)?;
-        self.write(id.subscription(), Some(found.version), None).await?;
-        self.changed.notify_waiters();
-        self.remove_leftovers(id).await
-    }
-
-    /// Deletes what a subscription leaves behind. Its runner calls it too, as it may have written meanwhile.
-    pub(super) async fn remove_leftovers(&self, id: &WebhookId) -> Result<(), WebhookError> {
-        for _ in 0..ATTEMPTS {
-            let Some(position) = self.position(id).await? else { break };
-            match self.write(id.position(), Some(position.version), None).await {
-                Err(WebhookError::Contended) => {}
-                written => {
-                    written?;
-                    break;
-                }
-            }
-        }
-        loop {
-            let page = self.documents(id.dead_letters(), None).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for letter in page {
-                let written = self.write(Some(letter.name), Some(letter.version), None).await;
-                if !matches!(written, Err(WebhookError::Contended)) {
-                    written?;
-                }
-            }
-        }
-    }
-
-    /// Disables a subscription whose receiver at `url` is gone, unless it has another one by now.
-    pub(super) async fn disable(
-        &self,
-        id: &WebhookId,
-        url: &str,
-        why: &str,
-    ) -> Result<(), WebhookError> {
-        self.change(id, |subscription| {
-            if subscription.url != url {
-                return Ok(());
-            }
-            subscription.enabled = false;
-            subscription.disabled_because = Some(why.to_owned());
-            Ok(())
-        })
-        .await
-    }
-
-    /// Sends an event that says that it is a test.
-    pub(crate) async fn test(&self, id: &WebhookId) -> Result<DeliveryBody, WebhookError> {
-        let subscription = self.subscription(id).await?.ok_or(WebhookError::NotFound)?.value;
-        let message = format!("test_{}", WebhookId::of(draw()?).as_str());
-        let message = self.test_message(id, &subscription, message)?;
-        Ok(delivery(&self.send(&subscription, &message).await))
     }
 
     pub(super) async fn send(&self, subscription: &Subscription, message: &Message) -> Outcome {
@@ -281,7 +148,11 @@ impl Registry {
         };
         match subscription.url.parse::<Endpoint>() {
             Ok(endpoint) => {
-                self.sender.send(&endpoint, &subscription.secrets(now), &signed, now).await
+                let stream = subscription.stream.as_ref();
+                let authorization = stream.and_then(|stream| stream.authorization.as_ref());
+                let authorization = authorization.map(|SecretHeader(value)| value.as_str());
+                let proof = Proof { secrets: &subscription.secrets(now), authorization };
+                self.sender.send(&endpoint, proof, &signed, now).await
             }
             Err(invalid) => Outcome::failed(invalid.to_string()),
         }
@@ -367,7 +238,7 @@ impl Registry {
         }
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         id: &WebhookId,
         change: impl Fn(&mut Subscription) -> Result<(), WebhookError>,
@@ -387,10 +258,20 @@ impl Registry {
         Err(WebhookError::Contended)
     }
 
-    fn view(&self, id: &WebhookId, of: &Subscription, position: &Position) -> WebhookBody {
+    pub(super) fn view(
+        &self,
+        id: &WebhookId,
+        of: &Subscription,
+        position: &Position,
+    ) -> WebhookBody {
         WebhookBody {
             id: id.as_str().to_owned(),
-            url: of.url.clone(),
+            url: match of.method {
+                WebhookMethod::Push => of.url.clone(),
+                WebhookMethod::Poll => poll_path(id),
+            },
+            method: of.method,
+            owner: of.stream.as_ref().map(|stream| stream.owner.clone()),
             types: of.types.clone(),
             description: of.description.clone(),
             format: of.format,
@@ -401,6 +282,7 @@ impl Registry {
             secrets: of.secrets(self.now()).len(),
             state: WebhookState {
                 cursor: position.cursor.clone(),
+                waiting_since: position.waiting_since,
                 delivered_at: position.delivered_at,
                 failed_at: position.failed_at,
                 last_error: position.last_error.clone(),
@@ -415,36 +297,18 @@ pub(super) fn delivery(outcome: &Outcome) -> DeliveryBody {
         delivered: outcome.verdict == Verdict::Delivered,
         status: outcome.status,
         error: outcome.error.clone(),
+        waits: false,
     }
 }
 
-fn check(url: &str, types: &[String], description: &str) -> Result<(), WebhookError> {
-    url.parse::<Endpoint>()?;
-    let is_type = |text: &String| {
-        let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'_' | b'.');
-        text.starts_with("keyfob.") && text.len() <= 64 && text.bytes().all(is_allowed)
-    };
-    if types.len() > MAX_TYPES || !types.iter().all(is_type) {
-        let detail = format!(
-            "types: write at most {MAX_TYPES} types such as keyfob.token.revoked, or starts of some such as keyfob.token."
-        );
-        return Err(WebhookError::Invalid(detail));
-    }
-    if description.len() > MAX_TEXT || description.contains(char::is_control) {
-        let detail =
-            format!("description: write at most {MAX_TEXT} bytes without control characters");
-        return Err(WebhookError::Invalid(detail));
-    }
-    Ok(())
+/// Returns the path at which a receiver polls.
+pub(crate) fn poll_path(id: &WebhookId) -> String {
+    format!("/ssf/streams/{}/poll", id.as_str())
 }
 
-fn draw() -> Result<[u8; 10], WebhookError> {
+pub(super) fn draw() -> Result<[u8; 10], WebhookError> {
     use keyfob::random::Random as _;
     let mut bytes = [0; 10];
     OsRandom.fill(&mut bytes).map_err(Error::from)?;
     Ok(bytes)
-}
-
-fn draw_secret() -> Result<Secret, WebhookError> {
-    Ok(Secret::draw(&OsRandom).map_err(Error::from)?)
 }

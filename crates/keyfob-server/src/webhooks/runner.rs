@@ -13,8 +13,9 @@ use keyfob::event::{EpochOf, Event, EventKind};
 use keyfob::handlers::Delivery;
 use keyfob::metrics::WebhookDelivery;
 use keyfob::random::{OsRandom, Random as _};
-use keyfob::store::{Cursor, Lane};
+use keyfob::store::{Cursor, Document, Lane};
 use keyfob::values::{Timestamp, Ttl};
+use keyfob_api::webhook::WebhookMethod;
 use keyfob_webhook::answer::Verdict;
 use keyfob_webhook::queue::{EntryNumber, Next, Queue};
 
@@ -51,6 +52,8 @@ pub(super) struct Runner {
     subscription: Subscription,
     position: Versioned<Position>,
     queue: Queue<Lane, Cursor, Pending>,
+    /// The position after the last event that was read.
+    read: Cursor,
     sending: FuturesUnordered<BoxFuture<'static, (EntryNumber, Outcome)>>,
     unsaved: usize,
     /// When dead letters are counted again.
@@ -63,6 +66,8 @@ struct Pending {
     /// When it happened.
     at: Timestamp,
     message: Message,
+    /// The document of a notice. It is deleted when the receiver has it.
+    notice: Option<Document>,
 }
 
 impl Drop for Runner {
@@ -92,8 +97,10 @@ impl Runner {
             Err(WebhookError::Contended) => return Ok(None),
             Err(error) => return Err(error),
         }
+        let cursor = position.value.cursor();
         Ok(Some(Self {
-            queue: Queue::new(position.value.cursor(), WINDOW),
+            queue: Queue::new(cursor.clone(), WINDOW),
+            read: cursor,
             registry: Arc::clone(registry),
             id: id.clone(),
             owner: owner.to_owned(),
@@ -107,11 +114,13 @@ impl Runner {
 
     /// Delivers until the subscription or the lease ends, or `stop` completes.
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
-        let mut events = self.registry.manager.events_from(self.queue.done().clone());
+        let mut events = self.registry.manager.events_from(self.read.clone());
+        let registry = Arc::clone(&self.registry);
         let mut renewals = tokio::time::interval(self.registry.settings.lease / 3);
         renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
         loop {
+            let noticed = registry.noticed.notified();
             // Who was paused for longer than the lease renews it before anything is sent.
             if self.registry.now() >= self.position.value.lease_until
                 && let Some(ended) = self.save().await
@@ -129,7 +138,8 @@ impl Runner {
                 }
                 delivery = events.next(), if self.queue.has_room() => match delivery {
                     Some(Ok(Delivery::Event(event))) => {
-                        self.push(&event, events.cursor().clone()).await;
+                        self.read = events.cursor().clone();
+                        self.push(&event).await;
                         None
                     }
                     Some(Ok(Delivery::Trimmed)) => {
@@ -149,6 +159,10 @@ impl Runner {
                     self.settle(number, outcome).await
                 }
                 () = tokio::time::sleep(pause), if wake.is_some() => None,
+                () = noticed => {
+                    self.push_notices().await;
+                    None
+                }
                 _ = renewals.tick() => self.renew().await,
             };
             if let Some(ended) = ended {
@@ -162,13 +176,47 @@ impl Runner {
         }
     }
 
-    async fn push(&mut self, event: &Event, after: Cursor) {
-        let message = match self.subscription.wants(event.what.as_str()) {
-            true => self.registry.message(&self.subscription, event).await,
-            false => None,
-        };
-        let pending = message.map(|message| Pending { at: event.at, message });
-        self.queue.push(self.lane_of(event), after, pending);
+    async fn push(&mut self, event: &Event) {
+        let message = self.registry.message(&self.subscription, event).await;
+        let pending = message.map(|message| Pending { at: event.at, message, notice: None });
+        self.queue.push(self.lane_of(event), self.read.clone(), pending);
+    }
+
+    /// Adds the notices that are not there yet. They are in the lane of events about everything.
+    async fn push_notices(&mut self) {
+        let found = logged(&self.id, self.registry.notices(&self.id).await).unwrap_or_default();
+        for (document, notice) in found {
+            let is_there = |pending: &Pending| pending.message.id == notice.message;
+            if self.queue.has_room() && !self.queue.waiting().any(is_there) {
+                let message = notice.message();
+                let pending = Pending { at: notice.at, message, notice: Some(document) };
+                self.queue.push(Lane::default(), self.read.clone(), Some(pending));
+            }
+        }
+    }
+
+    /// Tells the receiver what there is to tell before the stream stops: once. What it does not take waits until the stream
+    /// transmits again.
+    async fn say_goodbye(&mut self) {
+        let found = logged(&self.id, self.registry.notices(&self.id).await).unwrap_or_default();
+        for (document, notice) in found {
+            if !notice.is_of_status() {
+                continue;
+            }
+            let outcome = self.registry.send(&self.subscription, &notice.message()).await;
+            if outcome.verdict == Verdict::Delivered {
+                let _logged = logged(&self.id, self.registry.drop_document(document).await);
+            }
+        }
+    }
+
+    /// Notes that something is delivered, or is kept as a dead letter.
+    async fn finish(&mut self, number: EntryNumber) {
+        let notice = self.queue.get(number).and_then(|(pending, _)| pending.notice.clone());
+        if let Some(document) = notice {
+            let _logged = logged(&self.id, self.registry.drop_document(document).await);
+        }
+        self.queue.finish(number);
     }
 
     /// Returns the lane of the tokens that an event is about: all of a subject are in one.
@@ -208,7 +256,7 @@ impl Runner {
             Verdict::Delivered => {
                 self.registry.count(WebhookDelivery::Delivered);
                 self.position.value.delivered_at = Some(now);
-                self.queue.finish(number);
+                self.finish(number).await;
                 return None;
             }
             Verdict::Gone => {
@@ -226,7 +274,8 @@ impl Runner {
         let error = outcome.error.unwrap_or_default();
         self.position.value.failed_at = Some(now);
         self.position.value.last_error = Some(error.clone());
-        let (Pending { message, .. }, attempts) = self.queue.get(number)?;
+        let (pending, attempts) = self.queue.get(number)?;
+        let message = pending.message.clone();
         let retry = self.registry.settings.retry;
         if let Some(wait) = retry.wait_after(attempts, asked, random()) {
             self.registry.count(WebhookDelivery::Failed);
@@ -242,7 +291,7 @@ impl Runner {
             error,
         };
         match logged(&self.id, self.registry.bury(&self.id, &letter).await) {
-            Some(true) => self.queue.finish(number),
+            Some(true) => self.finish(number).await,
             Some(false) => self.queue.postpone(number, now + retry.max),
             None => self.queue.postpone(number, now + PAUSE),
         }
@@ -253,8 +302,16 @@ impl Runner {
     async fn renew(&mut self) -> Option<Ended> {
         match logged(&self.id, self.registry.subscription(&self.id).await) {
             None => {}
-            Some(Some(found)) if found.value.enabled => self.subscription = found.value,
-            Some(Some(_)) => {
+            Some(Some(found))
+                if found.value.enabled && found.value.method == WebhookMethod::Push =>
+            {
+                self.subscription = found.value;
+                self.push_notices().await;
+            }
+            Some(Some(found)) => {
+                if found.value.method == WebhookMethod::Push {
+                    self.say_goodbye().await;
+                }
                 self.release().await;
                 return Some(Ended::Finished);
             }
@@ -295,6 +352,7 @@ impl Runner {
 
     async fn write(&mut self) -> Option<Ended> {
         self.position.value.cursor = self.queue.done().to_string();
+        self.position.value.waiting_since = self.queue.oldest().map(|pending| pending.at);
         let body = stored::body(&self.position.value);
         let version = Some(self.position.version);
         match self.registry.replace(self.id.position(), version, Some(body)).await {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
@@ -33,6 +33,15 @@ pub(super) struct Sender {
     timeout: Duration,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsConnector>,
+}
+
+/// What shows the receiver who sends.
+#[derive(Clone, Copy)]
+pub(super) struct Proof<'a> {
+    /// The secrets that sign by Standard Webhooks. None: there is no such signature.
+    pub(super) secrets: &'a [Secret],
+    /// The value of the header `Authorization`.
+    pub(super) authorization: Option<&'a str>,
 }
 
 /// What is sent.
@@ -67,15 +76,15 @@ impl Sender {
         }
     }
 
-    /// Sends a message, signed with each of the secrets.
+    /// Sends a message, with what shows who sends it.
     pub(super) async fn send(
         &self,
         endpoint: &Endpoint,
-        secrets: &[Secret],
+        proof: Proof<'_>,
         message: &Message,
         now: Timestamp,
     ) -> Outcome {
-        let attempt = self.attempt(endpoint, secrets, message, now);
+        let attempt = self.attempt(endpoint, proof, message, now);
         match tokio::time::timeout(self.timeout, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::failed(error),
@@ -86,20 +95,28 @@ impl Sender {
     async fn attempt(
         &self,
         endpoint: &Endpoint,
-        secrets: &[Secret],
+        proof: Proof<'_>,
         message: &Message,
         now: Timestamp,
     ) -> Result<Outcome, String> {
-        let signature = sign(secrets, &message.id, now, &message.body);
         let header =
             |text: String| HeaderValue::try_from(text).map_err(|_| "a header is not valid");
         let mut request = Request::post(endpoint.path_and_query())
             .header(HOST, header(endpoint.authority())?)
             .header(USER_AGENT, concat!("keyfob/", env!("CARGO_PKG_VERSION")))
-            .header(CONTENT_TYPE, media_type(message.format))
-            .header(ID_HEADER, header(message.id.clone())?)
-            .header(TIMESTAMP_HEADER, now.as_secs())
-            .header(SIGNATURE_HEADER, header(signature)?);
+            .header(CONTENT_TYPE, media_type(message.format));
+        if !proof.secrets.is_empty() {
+            let signature = sign(proof.secrets, &message.id, now, &message.body);
+            request = request
+                .header(ID_HEADER, header(message.id.clone())?)
+                .header(TIMESTAMP_HEADER, now.as_secs())
+                .header(SIGNATURE_HEADER, header(signature)?);
+        }
+        if let Some(authorization) = proof.authorization {
+            let mut value = header(authorization.to_owned())?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
         if message.format == WebhookFormat::Set {
             // For the error of RFC 8935 section 2.3.
             request = request.header(ACCEPT, "application/json");

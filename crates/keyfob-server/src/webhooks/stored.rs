@@ -2,17 +2,27 @@
 
 use keyfob::store::{Cursor, Document, DocumentName, DocumentVersion};
 use keyfob::values::Timestamp;
-use keyfob_api::webhook::WebhookFormat;
+use keyfob_api::signals::StreamStatus;
+use keyfob_api::webhook::{WebhookFormat, WebhookMethod};
 use keyfob_webhook::secret::Secret;
+use keyfob_webhook::set::SIGNALS;
+use keyfob_webhook::subject::{self, Subject};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::event_types::is_wanted;
 
 /// A subscription.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Subscription {
+    /// Where events are sent. Empty: the receiver polls.
     pub(super) url: String,
+    #[serde(default)]
+    pub(super) method: WebhookMethod,
+    /// What its receiver manages, if one does.
+    #[serde(default)]
+    pub(super) stream: Option<StreamSettings>,
     pub(super) types: Vec<String>,
     pub(super) description: String,
     #[serde(default)]
@@ -23,6 +33,35 @@ pub(super) struct Subscription {
     pub(super) disabled_because: Option<String>,
     pub(super) created: Timestamp,
     pub(super) secrets: Vec<StoredSecret>,
+}
+
+/// What the receiver of a stream manages (SSF 1.0).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct StreamSettings {
+    /// The client that manages it, or the id of its key.
+    pub(super) owner: String,
+    /// The signals that it wants. `None`: all that there are.
+    pub(super) requested: Option<Vec<String>>,
+    /// The header `Authorization` of each push.
+    pub(super) authorization: Option<SecretHeader>,
+    /// Why the stream has the status that it has.
+    pub(super) reason: Option<String>,
+    /// Whether what happens is dropped while the stream is not enabled.
+    pub(super) discards: bool,
+    /// When a verification was last asked for.
+    pub(super) verified_at: Option<Timestamp>,
+    /// The subjects that the receiver does not want to hear of.
+    pub(super) removed: Vec<Subject>,
+}
+
+/// The value of a header that is a secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SecretHeader(pub(super) String);
+
+impl std::fmt::Debug for SecretHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretHeader([redacted])")
+    }
 }
 
 /// A secret, and until when it signs. The newest has no end.
@@ -39,9 +78,15 @@ impl std::fmt::Debug for StoredSecret {
 }
 
 /// How far deliveries have come, and which replica delivers until when.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Position {
     pub(super) cursor: String,
+    /// Of a receiver that polls: the ids of events after the cursor that it has acknowledged.
+    #[serde(default)]
+    pub(super) acknowledged: Vec<String>,
+    /// When the oldest event happened that waits.
+    #[serde(default)]
+    pub(super) waiting_since: Option<Timestamp>,
     pub(super) owner: String,
     pub(super) lease_until: Timestamp,
     pub(super) delivered_at: Option<Timestamp>,
@@ -60,6 +105,16 @@ pub(super) struct DeadLetter {
     pub(super) attempts: u32,
     pub(super) at: Timestamp,
     pub(super) error: String,
+}
+
+/// A message about a stream itself, or one that is sent again: it is in no log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Notice {
+    /// The id of the message.
+    pub(super) message: String,
+    /// What is sent.
+    pub(super) event: String,
+    pub(super) at: Timestamp,
 }
 
 /// A value with the version of its document.
@@ -99,6 +154,38 @@ impl Subscription {
         self.audience.as_deref().unwrap_or(&self.url)
     }
 
+    /// Returns whether a signal with these claims is wanted.
+    pub(super) fn wants_signal(&self, signal: &str, claims: &Value) -> bool {
+        let Some(stream) = &self.stream else { return true };
+        let is_requested = |wanted: &Vec<String>| wanted.iter().any(|wanted| wanted == signal);
+        let about = claims.get("sub_id").and_then(Value::as_object);
+        stream.requested.as_ref().is_none_or(is_requested)
+            && !about.is_some_and(|about| subject::is_removed(&stream.removed, about))
+    }
+
+    /// Returns the signals that are delivered.
+    pub(super) fn signals(&self) -> Vec<String> {
+        let requested = self.stream.as_ref().and_then(|stream| stream.requested.as_ref());
+        let is_requested = |signal: &&&str| {
+            requested.is_none_or(|wanted| wanted.iter().any(|wanted| wanted == **signal))
+        };
+        SIGNALS.iter().filter(is_requested).map(|signal| (*signal).to_owned()).collect()
+    }
+
+    /// Returns the status as a stream, and why.
+    pub(super) fn status(&self) -> (StreamStatus, Option<String>) {
+        let (discards, reason) = match &self.stream {
+            Some(stream) => (stream.discards, stream.reason.clone()),
+            None => (false, None),
+        };
+        let status = match (self.enabled, discards) {
+            (true, _) => StreamStatus::Enabled,
+            (false, true) => StreamStatus::Disabled,
+            (false, false) => StreamStatus::Paused,
+        };
+        (status, self.disabled_because.clone().or(reason))
+    }
+
     /// Returns whether events of a type are wanted.
     pub(super) fn wants(&self, kind: &str) -> bool {
         self.types.is_empty() || self.types.iter().any(|wanted| is_wanted(wanted, kind))
@@ -132,6 +219,11 @@ impl WebhookId {
         &self.0
     }
 
+    /// Returns the id without what ids of subscriptions begin with.
+    pub(super) fn digits(&self) -> &str {
+        self.0.trim_start_matches("wh-")
+    }
+
     pub(super) fn subscription(&self) -> Option<DocumentName> {
         subscriptions()?.child(&self.0).ok()
     }
@@ -142,6 +234,15 @@ impl WebhookId {
 
     pub(super) fn dead_letters(&self) -> Option<DocumentName> {
         format!("webhook/dead/{}", self.0).parse().ok()
+    }
+
+    pub(super) fn notices(&self) -> Option<DocumentName> {
+        format!("webhook/notice/{}", self.0).parse().ok()
+    }
+
+    /// Returns the name of a notice with this message.
+    pub(super) fn notice(&self, message: &str) -> Option<DocumentName> {
+        self.notices()?.child(&letter_of(message)).ok()
     }
 
     /// Returns the name of the dead letter of an event.

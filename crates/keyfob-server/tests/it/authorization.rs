@@ -12,6 +12,7 @@ use crate::support::{FORM, Key, Reply, Service};
 async fn call(service: &Service, route: &Route, authorization: Option<&str>) -> Reply {
     let path = route.path.replace("{id}", "tok_00000000000000000000000000");
     let path = path.replace("{webhook}", "wh-00000000000000000000").replace("{letter}", "op-1");
+    let path = path.replace("{stream}", "wh-00000000000000000000");
     if route.method == Method::GET {
         return service.get(&path, authorization).await;
     }

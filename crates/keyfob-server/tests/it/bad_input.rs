@@ -2,7 +2,7 @@
 
 use http::Method;
 use keyfob_server::access::demand::Demand;
-use keyfob_server::routes::route::Takes;
+use keyfob_server::routes::route::{Tag, Takes};
 use keyfob_server::routes::table::routes;
 
 use crate::support::{FORM, Service};
@@ -88,6 +88,10 @@ fn bad_bodies() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// What is in a member that the route does not know.
+const IGNORED: [&str; 4] =
+    ["a lone surrogate", "a large number", "a repeated member", "an unknown member"];
+
 #[tokio::test]
 async fn every_route_that_takes_json_refuses_what_is_no_body_of_it() {
     let service = Service::start().await;
@@ -104,7 +108,12 @@ async fn every_route_that_takes_json_refuses_what_is_no_body_of_it() {
             continue;
         }
         let path = route.path.replace("{id}", &token.id.to_string());
+        let path = path.replace("{stream}", "wh-00000000000000000000");
         for (what, body) in bad_bodies() {
+            // The standards may have more members than this version knows.
+            if route.tag == Tag::Signals && IGNORED.contains(&what) {
+                continue;
+            }
             let method = route.method.clone();
             let reply = service.raw(method, &path, Some(&key), "application/json", body).await;
             let status = reply.status.as_u16();

@@ -22,6 +22,7 @@ mod openapi;
 mod operations;
 mod page;
 mod revocation;
+mod signals;
 mod support;
 mod token_endpoint;
 mod v1;

@@ -22,13 +22,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Key, Service};
 
-const ISSUER: &str = "https://tokens.example";
+pub(crate) const ISSUER: &str = "https://tokens.example";
 
 /// What a receiver got.
 #[derive(Clone, Debug)]
-struct Got {
-    headers: HeaderMap,
-    body: Bytes,
+pub(crate) struct Got {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Got {
@@ -64,14 +64,14 @@ type Answer = dyn Fn(&Got, usize) -> u16 + Send + Sync;
 
 /// A receiver. It answers each message as the test wants: by the message, and by how often it came.
 #[derive(Clone)]
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     got: Arc<Mutex<Vec<Got>>>,
     answer: Arc<Answer>,
 }
 
 impl Receiver {
-    async fn start(answer: impl Fn(&Got, usize) -> u16 + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Got, usize) -> u16 + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hooks", listener.local_addr().unwrap());
         let receiver = Self { url, got: Arc::default(), answer: Arc::new(answer) };
@@ -82,6 +82,18 @@ impl Receiver {
 
     fn all(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
+    }
+
+    /// Waits until it has got so many messages.
+    pub(crate) async fn wait_for_bodies(&self, count: usize) -> Vec<Got> {
+        for _ in 0..1_000 {
+            let got = self.all();
+            if got.len() >= count {
+                return got;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{count} messages are expected, not {}", self.all().len());
     }
 
     /// Waits until it has got so many different messages.
@@ -105,7 +117,10 @@ async fn receive(
     let got = Got { headers, body };
     let mut all = receiver.got.lock().unwrap();
     all.push(got.clone());
-    let times = all.iter().filter(|before| before.id() == got.id()).count();
+    let times = all
+        .iter()
+        .filter(|before| before.headers.get("webhook-id") == got.headers.get("webhook-id"))
+        .count();
     let status = StatusCode::from_u16((receiver.answer)(&got, times)).unwrap();
     (status, [("location", "/elsewhere")], if status == 400 { REJECTION } else { "" })
 }
@@ -120,7 +135,7 @@ fn settings() -> Settings {
     settings
 }
 
-fn manager() -> TokenManager {
+pub(crate) fn manager() -> TokenManager {
     TokenManager::new(MemoryStore::new().unwrap())
 }
 
@@ -132,11 +147,11 @@ async fn create(service: &Service, key: &Key, body: Value) -> (String, Secret) {
     (id, reply["secret"].as_str().unwrap().parse().unwrap())
 }
 
-async fn state(service: &Service, key: &Key, id: &str) -> Value {
+pub(crate) async fn state(service: &Service, key: &Key, id: &str) -> Value {
     service.get(&format!("/v1/webhooks/{id}"), Some(&key.bearer())).await.json()
 }
 
-fn session(n: usize) -> Grant {
+pub(crate) fn session(n: usize) -> Grant {
     Grant::new(Kind::Session).subject(format!("user{n}"))
 }
 
@@ -233,7 +248,11 @@ async fn a_receiver_that_fails_gets_events_again_and_then_they_are_dead_letters(
 }
 
 /// Waits until a gauge has a value that is wanted.
-async fn wait_for_gauge(recorder: &PrometheusRecorder, name: &str, wanted: impl Fn(f64) -> bool) {
+pub(crate) async fn wait_for_gauge(
+    recorder: &PrometheusRecorder,
+    name: &str,
+    wanted: impl Fn(f64) -> bool,
+) {
     let mut found = String::new();
     for _ in 0..500 {
         found = recorder.handle().render();
@@ -357,14 +376,14 @@ async fn only_a_key_without_audiences_has_webhooks() {
     assert_eq!(reply.error(), (403, "confined_to_audiences".into()));
 }
 
-fn transmitting() -> Settings {
+pub(crate) fn transmitting() -> Settings {
     let seed = JwtKeySeed { version: 1, is_active: true, seed: [7; 32].into() };
     let mut settings = settings().issuer(ISSUER.parse().unwrap());
     settings.jwt.keys = Some(JwtKeys::derive([seed]).unwrap());
     settings
 }
 
-async fn published(service: &Service) -> KeySet {
+pub(crate) async fn published(service: &Service) -> KeySet {
     KeySet::parse(&service.get("/.well-known/jwks.json", None).await.body).unwrap()
 }
 

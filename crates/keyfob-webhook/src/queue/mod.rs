@@ -82,11 +82,31 @@ impl<K: Clone + Eq + Hash, P: Clone, T> Queue<K, P, T> {
         self.entries.front()?.item.as_ref()
     }
 
-    /// Adds the next event of the log, or with `None` one that the subscription does not want.
-    pub fn push(&mut self, key: K, after: P, item: Option<T>) {
-        let (attempts, not_before) = (0, Timestamp::default());
-        self.entries.push_back(Entry { key, after, item, attempts, not_before, is_sent: false });
-        self.advance();
+    /// Adds the next event of the log, or with `None` one that is not wanted, or is done already. It takes no room: it
+    /// belongs to the entry before it. Returns the entry that it waits for; `None` if it is done.
+    pub fn push(&mut self, key: K, after: P, item: Option<T>) -> Option<EntryNumber> {
+        match (item, self.entries.back_mut()) {
+            (None, None) => {
+                self.done = after;
+                return None;
+            }
+            (None, Some(last)) => last.after = after,
+            (item, _) => {
+                let (attempts, not_before, is_sent) = (0, Timestamp::default(), false);
+                self.entries.push_back(Entry { key, after, item, attempts, not_before, is_sent });
+            }
+        }
+        Some(EntryNumber(self.first + self.entries.len() as u64 - 1))
+    }
+
+    /// Returns whether an entry is not done, or waits for one before it.
+    pub fn holds(&self, number: EntryNumber) -> bool {
+        self.entry(number).is_some()
+    }
+
+    /// Returns what is not done, in the order of the log.
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|entry| entry.item.as_ref())
     }
 
     /// Returns what to do next. An entry that is to be delivered counts as on its way.

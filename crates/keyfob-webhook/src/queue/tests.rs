@@ -53,9 +53,18 @@ fn an_unwanted_event_is_done_at_once() {
     let mut queue: Queue<char, u32, u32> = Queue::new(0, 2);
     queue.push('a', 1, None);
     assert_eq!((*queue.done(), queue.len(), queue.has_room()), (1, 0, true));
-    queue.push('a', 2, Some(2));
-    queue.push('a', 3, None);
+    let number = queue.push('a', 2, Some(2)).unwrap();
+    for after in 3..9 {
+        assert_eq!(queue.push('b', after, None), Some(number), "it waits for the one before it");
+    }
+    assert!(queue.has_room() && queue.holds(number));
+    queue.push('a', 9, Some(9));
     assert!(!queue.has_room());
+    assert_eq!(queue.waiting().collect::<Vec<_>>(), [&2, &9]);
+    let (number, _) = deliver(&mut queue, 0);
+    queue.finish(number);
+    assert_eq!((*queue.done(), queue.holds(number)), (8, false));
+    assert_eq!(queue.push('b', 10, None).map(|number| queue.holds(number)), Some(true));
 }
 
 proptest! {

@@ -113,9 +113,22 @@ fn other_events_are_no_signals() {
 
 #[test]
 fn a_verification_names_its_stream() {
-    let claims = STREAM.verification("test_1", "wh-1", Timestamp::default());
+    let claims = STREAM.verification("test_1", "wh-1", None, Timestamp::default());
     assert_eq!(claims["sub_id"], json!({ "format": "opaque", "id": "wh-1" }));
     assert_eq!(claims["events"], json!({ VERIFICATION: {} }));
+    let claims = STREAM.verification("test_1", "wh-1", Some("abc"), Timestamp::default());
+    assert_eq!(claims["events"], json!({ VERIFICATION: { "state": "abc" } }));
+    assert_eq!(signal_of(&claims), Some(VERIFICATION));
+}
+
+#[test]
+fn a_change_of_status_names_its_stream_and_the_reason() {
+    let of = |reason| STREAM.updated("u_1", "wh-1", ("paused", reason), Timestamp::default());
+    let claims = of(Some("maintenance"));
+    assert_eq!(claims["sub_id"], json!({ "format": "opaque", "id": "wh-1" }));
+    let signal = json!({ "status": "paused", "reason": "maintenance" });
+    assert_eq!(claims["events"], json!({ STREAM_UPDATED: signal }));
+    assert_eq!(of(None)["events"], json!({ STREAM_UPDATED: { "status": "paused" } }));
 }
 
 #[test]
