@@ -13,4 +13,5 @@ mod poll;
 mod propagation;
 mod refreshing;
 mod replica;
+mod signals;
 mod webhooks;

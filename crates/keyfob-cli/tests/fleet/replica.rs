@@ -14,6 +14,8 @@ use crate::client::Client;
 pub(crate) struct Deployment {
     home: TempDir,
     store: String,
+    /// Further variables of its servers.
+    variables: Vec<(&'static str, String)>,
     pub(crate) admin_key: String,
 }
 
@@ -31,12 +33,23 @@ impl Deployment {
     /// Makes the first admin key of a store.
     pub(crate) fn init(store: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut deployment = Self { home, store: store.to_owned(), admin_key: String::new() };
+        let (store_text, variables, admin_key) = (store.to_owned(), Vec::new(), String::new());
+        let mut deployment = Self { home, store: store_text, variables, admin_key };
         let output = deployment.command(store, &["init", "--json"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let made: Value = serde_json::from_slice(&output.stdout).unwrap();
         deployment.admin_key = made["admin_key"].as_str().unwrap().to_owned();
         deployment
+    }
+
+    /// Gives its servers keys for JWTs and security event tokens, and an issuer.
+    pub(crate) fn transmit(&mut self) {
+        let ring = self.home.path().join("ring").to_string_lossy().into_owned();
+        let mut generate = self.command(&self.store, &["keys", "generate"]);
+        let generated = generate.env("KEYFOB_KEYS", &ring).output().unwrap();
+        assert!(generated.status.success(), "{}", self.log());
+        let issuer = "https://tokens.example".to_owned();
+        self.variables = vec![("KEYFOB_JWT_KEYS", ring), ("KEYFOB_ISSUER", issuer)];
     }
 
     /// Starts a server.
@@ -76,6 +89,7 @@ impl Deployment {
         let log = std::fs::File::options().create(true).append(true).open(self.log_path());
         command.args(args).current_dir(self.home.path()).env("KEYFOB_STORE", store);
         command.env("KEYFOB_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stderr(log.unwrap());
         command
     }
