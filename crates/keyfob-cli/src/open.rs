@@ -105,7 +105,7 @@ const CENTRAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Builds a manager whose records are those of a central server.
 async fn edge(central: &str, config: &Config) -> Result<TokenManager, Failure> {
-    let client = edge_client(central, &config.edge)?;
+    let client = central_client(central, &config.edge, CENTRAL_TIMEOUT)?;
     let limits = Arc::new(EdgeLimits::new(client.clone()));
     let store = EdgeStore::open(client).await?;
     let prefix = store.prefix().parse()?;
@@ -113,7 +113,12 @@ async fn edge(central: &str, config: &Config) -> Result<TokenManager, Failure> {
     Ok(with_settings(builder, config, limits)?.build())
 }
 
-fn edge_client(central: &str, edge: &EdgeSection) -> Result<Client, Failure> {
+/// Returns a client of a central server.
+pub(crate) fn central_client(
+    central: &str,
+    edge: &EdgeSection,
+    timeout: Duration,
+) -> Result<Client, Failure> {
     let usage =
         |message: String| Failure::Usage { code: "invalid_value", message, details: String::new() };
     let mut tls = Tls::new();
@@ -124,8 +129,8 @@ fn edge_client(central: &str, edge: &EdgeSection) -> Result<Client, Failure> {
     }
     let mut builder = Client::builder(central)
         .user_agent(concat!("keyfob-edge/", env!("CARGO_PKG_VERSION")))
-        .timeout(CENTRAL_TIMEOUT)
-        .retry(RetryPolicy::default().max_attempts(2).max_total(CENTRAL_TIMEOUT))
+        .timeout(timeout)
+        .retry(RetryPolicy::default().max_attempts(2).max_total(timeout))
         .tls(tls);
     builder = match (&edge.key_file, &edge.key) {
         (Some(path), _) => builder.bearer_file(path),

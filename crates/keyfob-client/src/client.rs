@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use http_body_util::Full;
 use keyfob_core::random::{OsRandom, Random as _};
 use serde::de::DeserializeOwned;
 
@@ -45,6 +46,18 @@ impl Client {
             (Arc::clone(&self.inner.transport), self.inner.credentials.clone());
         let budget = RetryBudget::new();
         Self { inner: Arc::new(Inner { transport, credentials, retry, budget }) }
+    }
+
+    /// Sends a request of somebody else as it is, once, and returns the answer as it is, whatever its status. The
+    /// credentials are those in the request, and not those of this client. The path is that of the API.
+    ///
+    /// # Errors
+    /// [`Error::Transport`] if no answer begins in time.
+    pub async fn forward(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        self.inner.transport.forward(request.map(Full::new)).await
     }
 
     /// Sends a request until it is answered, and reads the answer.

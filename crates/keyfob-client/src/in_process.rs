@@ -12,7 +12,7 @@ use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 
 /// The body of an answer, read piece by piece.
-pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>;
+pub type AnswerBody = UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>;
 
 type Answering = Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>;
 

@@ -85,6 +85,7 @@ pub use builder::{BuildError, ClientBuilder};
 pub use client::Client;
 pub use error::{ApiError, Error, TransportError, TransportErrorKind};
 pub use events::{EventStream, StreamedEvent};
+pub use in_process::AnswerBody;
 pub use query::{EventsQuery, LimitsQuery, ListOrder, ListQuery};
 pub use recover_run::RecoverRun;
 pub use reseal_run::ResealRun;

@@ -138,26 +138,43 @@ impl Transport {
             sent = sent.header(CONTENT_TYPE, "application/json");
         }
         let body = Full::new(request.body.clone().unwrap_or_default());
-        let sent = sent.body(body).map_err(invalid)?;
-        let response = match &self.route {
-            Route::InProcess(server) => server.answer(sent).await,
-            Route::Network(client) => {
-                let answered = client.request(sent).await.map_err(|error| {
-                    let kind = match error.is_connect() {
-                        true => TransportErrorKind::Connect,
-                        false => TransportErrorKind::Broken,
-                    };
-                    self.failed(kind, Some(Box::new(error)))
-                });
-                answered?.map(boxed)
-            }
-        };
+        let response = self.exchange(sent.body(body).map_err(invalid)?).await?;
         if response.status().is_success() {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
         let body = self.read(body, MAX_PROBLEM_BYTES).await?;
         Err(answered(head.status, &head.headers, &body))
+    }
+
+    /// Sends a request as it is, and returns its answer as it is.
+    pub(crate) async fn forward(
+        &self,
+        mut request: http::Request<Full<Bytes>>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let uri = self.base.join(path).map_err(|error| Error::Request(error.to_string()))?;
+        *request.uri_mut() = uri;
+        self.within(self.exchange(request)).await
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        match &self.route {
+            Route::InProcess(server) => Ok(server.answer(request).await),
+            Route::Network(client) => {
+                let answered = client.request(request).await.map_err(|error| {
+                    let kind = match error.is_connect() {
+                        true => TransportErrorKind::Connect,
+                        false => TransportErrorKind::Broken,
+                    };
+                    self.failed(kind, Some(Box::new(error)))
+                });
+                Ok(answered?.map(boxed))
+            }
+        }
     }
 
     async fn read(&self, mut body: AnswerBody, max: usize) -> Result<Bytes, Error> {

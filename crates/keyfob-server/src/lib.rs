@@ -28,6 +28,7 @@
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
+//! - **[`forward`]** sends on what an edge does not answer.
 //! - **[`jwt`]** issues access tokens as JWTs, and serves their status lists.
 //! - **[`leaks`]** takes what GitHub's secret scanning found.
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
@@ -48,6 +49,7 @@ pub mod chains;
 pub mod config;
 mod event_types;
 mod form;
+pub mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;

@@ -1,5 +1,6 @@
 //! The settings of a server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::values::{Issuer, LimitName};
@@ -8,6 +9,7 @@ use keyfob_tower::dpop::ProofPolicy;
 use keyfob_tower::{CertificateHeader, SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
+use crate::forward::Forward;
 use crate::jwt::settings::JwtSettings;
 use crate::leaks::GithubKeys;
 use crate::listen::ConnectionBounds;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub dpop: DpopSettings,
     /// Access tokens in the form of JWTs (RFC 9068).
     pub jwt: JwtSettings,
+    /// The way to the central server, at an edge that sends on what it cannot answer.
+    pub forward: Option<Arc<dyn Forward>>,
     /// Bounds on connections and on the requests of a connection.
     pub bounds: ConnectionBounds,
     /// Whether each request has a line in the log.
@@ -106,6 +110,7 @@ impl Settings {
             jwt: JwtSettings::default(),
             bounds: ConnectionBounds::default(),
             log_requests: false,
+            forward: None,
             webhooks: WebhookSettings::default(),
         }
     }
@@ -133,6 +138,12 @@ impl Settings {
     #[must_use]
     pub fn github_keys(self, keys: GithubKeys) -> Self {
         Self { github_keys: Some(keys), ..self }
+    }
+
+    /// Sets [`Settings::forward`].
+    #[must_use]
+    pub fn forward(self, central: Arc<dyn Forward>) -> Self {
+        Self { forward: Some(central), ..self }
     }
 
     /// Sets [`Settings::certificates`].

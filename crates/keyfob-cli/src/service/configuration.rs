@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keyfob::TokenManager;
 use keyfob::random::OsRandom;
@@ -10,9 +11,11 @@ use keyfob_server::jwt::{CannotSign, JwtKeys};
 use keyfob_server::leaks::GithubKeys;
 use keyfob_server::listen::tls::CertificateFiles;
 
+use super::forwarding::ToCentral;
 use crate::args::{ServeArgs, Settings};
 use crate::failure::Failure;
 use crate::key_source::KeySource;
+use crate::open;
 
 /// The maximum length of a file with the keys of GitHub.
 const MAX_KEYS_FILE_BYTES: u64 = 1024 * 1024;
@@ -118,7 +121,11 @@ pub(crate) fn certificate_files(tls: &TlsSection) -> Option<CertificateFiles> {
 
 /// Returns the settings of a server, with what they name in files.
 pub(crate) fn server_settings(config: &Config) -> Result<keyfob_server::Settings, Failure> {
-    let settings = config.settings();
+    let mut settings = config.settings();
+    if let (Some(central), true) = (&config.edge.central, config.edge.forward) {
+        let client = open::central_client(central, &config.edge, settings.request_timeout)?;
+        settings = settings.forward(Arc::new(ToCentral(client)));
+    }
     let Some(path) = &config.leaks.github_keys else { return Ok(settings) };
     let keys = GithubKeys::parse(&read(path, MAX_KEYS_FILE_BYTES)?);
     let keys = keys.map_err(|error| Failure::Usage {

@@ -6,6 +6,7 @@
 
 mod client;
 mod edge;
+mod forwarding;
 mod idempotency;
 mod lifecycle;
 mod outage;

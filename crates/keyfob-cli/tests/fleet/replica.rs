@@ -69,6 +69,17 @@ impl Deployment {
         self.start(std::mem::replace(command.env("KEYFOB_EDGE_KEY", key), Command::new("true")))
     }
 
+    /// Starts such a server, which sends on what it does not answer. It has no keys and no issuer.
+    pub(crate) fn serve_forwarding_edge(&self, central: &str, key: &str) -> Replica {
+        let mut command = self.command("", &["serve", "--json", "--listen", "127.0.0.1:0"]);
+        for name in ["KEYFOB_STORE", "KEYFOB_JWT_KEYS", "KEYFOB_ISSUER"] {
+            command.env_remove(name);
+        }
+        command.env("KEYFOB_EDGE_CENTRAL", central).env("KEYFOB_EDGE_KEY", key);
+        command.env("KEYFOB_EDGE_FORWARD", "true");
+        self.start(command)
+    }
+
     fn start(&self, mut command: Command) -> Replica {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

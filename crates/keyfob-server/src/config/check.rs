@@ -116,7 +116,7 @@ fn check_cache_and_edge(config: &Config, all: &mut Vec<Wrong>) {
         all.push(wrong(["edge", "key_file"], "and edge.key exclude each other: give one"));
     }
     match &edge.central {
-        None if has_key || edge.ca.is_some() => {
+        None if has_key || edge.ca.is_some() || edge.forward => {
             all.push(wrong(["edge", "central"], "is missing: give the URL of the central server"));
         }
         None => {}

@@ -118,6 +118,9 @@ pub struct EdgeSection {
     /// The file of the certificates to trust, as PEM, instead of those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
+    /// Whether the requests that an edge does not answer are sent on to the central server, with the credentials of their
+    /// caller. Otherwise they are refused.
+    pub forward: bool,
 }
 
 /// The proxies in front of the server.

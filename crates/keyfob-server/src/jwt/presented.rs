@@ -6,9 +6,11 @@
 
 use std::borrow::Cow;
 
+use keyfob::store::StoreError;
 use keyfob::{Kind, TokenId};
 use keyfob_jwt::access_token;
 
+use crate::respond::failure::Failure;
 use crate::shared::Shared;
 
 /// What the compact form of every JWT begins with: a brace and a quote in base64url. No prefix of a bearer token has a
@@ -23,6 +25,20 @@ impl Shared {
             return Cow::Borrowed(presented);
         }
         self.bearer_of_jwt(presented).map_or(Cow::Borrowed(presented), Cow::Owned)
+    }
+
+    /// Does the same for a check that an edge sends on if it cannot make it.
+    ///
+    /// # Errors
+    /// If the keys for JWTs are at the central server.
+    pub(crate) fn bearer_here<'a>(&self, presented: &'a str) -> Result<Cow<'a, str>, Failure> {
+        let is_edge = self.settings.forward.is_some() && self.settings.jwt.keys.is_none();
+        match is_edge && presented.starts_with(BEGINNING) {
+            true => {
+                Err(keyfob::Error::from(StoreError::NotAtEdge { what: "checking a JWT" }).into())
+            }
+            false => Ok(self.bearer(presented)),
+        }
     }
 
     fn bearer_of_jwt(&self, jwt: &str) -> Option<String> {

@@ -39,7 +39,7 @@ pub(crate) async fn introspect(call: &Call, bearer: &str) -> Result<Vec<u8>, Fai
     let caller = call.caller()?;
     // The answer names the key that a token is bound to, and the caller checks the proof.
     let chain = ValidationChain::new().key(KeyBinding::Unchecked);
-    let bearer = &*call.shared.bearer(bearer);
+    let bearer = &*call.shared.bearer_here(bearer)?;
     let shown = call.manager().validate_with(Presentation::new(bearer), &chain, |token| {
         if is_visible(caller, token) { shown(token) } else { Ok(INACTIVE.to_vec()) }
     });

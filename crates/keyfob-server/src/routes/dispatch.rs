@@ -32,6 +32,7 @@ use crate::access::caller::Identity;
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
+use crate::forward::{self, Forwardable};
 use crate::gateway::ext_authz::{self, Method};
 use crate::listen::Face;
 use crate::query::Query;
@@ -222,9 +223,22 @@ async fn handle(
     let address = client_address(&shared, &parts);
     let certificate = client_certificate(&shared, &parts);
     charge::by_address(&shared, route, address, fields).await?;
+    let central = shared.settings.forward.clone();
+    if let Some(central) = central.as_ref().filter(|_| !forward::is_answered_here(route)) {
+        let body = read(&shared, route.takes, &parts.headers, body).await?;
+        return Forwardable::new(central, route, &parts, body, address).send().await;
+    }
+    let mut forwardable = None;
+    let mut keep = |parts: &Parts, body: &Bytes| {
+        forwardable = central
+            .as_ref()
+            .map(|central| Forwardable::new(central, route, parts, body.clone(), address));
+    };
     let (identity, query, body, form) = if route.takes == Takes::Form {
         // A form may have the credentials.
-        let form = Form::parse(&read(&shared, route.takes, &parts.headers, body).await?)?;
+        let body = read(&shared, route.takes, &parts.headers, body).await?;
+        keep(&parts, &body);
+        let form = Form::parse(&body)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
         let identity =
             authenticate(&shared, route, credentials, (address, certificate.as_ref())).await?;
@@ -236,12 +250,13 @@ async fn handle(
         let identity =
             authenticate(&shared, route, credentials, (address, certificate.as_ref())).await?;
         charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
-        let body = read(&shared, route.takes, &parts.headers, body);
-        (identity, query_of(route, &parts)?, body.await?, None)
+        let body = read(&shared, route.takes, &parts.headers, body).await?;
+        keep(&parts, &body);
+        (identity, query_of(route, &parts)?, body, None)
     };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
-    (route.handler)(Call {
+    let answering = (route.handler)(Call {
         shared,
         parts,
         path,
@@ -252,8 +267,11 @@ async fn handle(
         address,
         certificate,
         request_id,
-    })
-    .await
+    });
+    match forwardable {
+        Some(forwardable) => forwardable.unless_answered(answering.await).await,
+        None => answering.await,
+    }
 }
 
 /// Reads the query, if its route leaves it to the dispatcher.

@@ -8,6 +8,7 @@ mod config;
 mod connections;
 mod dpop;
 mod failing_store;
+mod forward;
 mod fuzz;
 mod gateway;
 mod introspection;

@@ -1,0 +1,101 @@
+//! What an edge sends on, and with which headers.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use keyfob::{MemoryStore, TokenManager};
+use keyfob_server::Settings;
+use keyfob_server::forward::{Forward, ForwardedBody, NotForwarded};
+
+use crate::support::Service;
+
+/// A central server that keeps what it gets.
+#[derive(Clone, Debug, Default)]
+struct Central(Arc<Mutex<Vec<Request<Bytes>>>>);
+
+#[async_trait]
+impl Forward for Central {
+    async fn forward(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<ForwardedBody>, NotForwarded> {
+        self.0.lock().unwrap().push(request);
+        let body = Full::new(Bytes::from_static(b"{\"from\":\"central\"}"));
+        let body = body.map_err(|never| match never {}).boxed_unsync();
+        let answer =
+            Response::builder().status(202).header("connection", "close").header("x-of", "central");
+        Ok(answer.body(body).unwrap())
+    }
+}
+
+async fn edge() -> (Central, Service) {
+    let central = Central::default();
+    let manager = TokenManager::new(MemoryStore::new().unwrap());
+    let settings = Settings::new().forward(Arc::new(central.clone()));
+    (central, Service::over(manager, settings).await)
+}
+
+#[tokio::test]
+async fn a_request_is_sent_on_with_its_credentials_and_without_claims_about_its_client() {
+    let (central, service) = edge().await;
+    let request = Request::post(format!("{}/v1/tokens?a=b", service.url))
+        .header("authorization", "Bearer fob_ak_of_somebody")
+        .header("content-type", "application/json")
+        .header("idempotency-key", "once")
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("forwarded", "for=203.0.113.9")
+        .header("ssl-client-cert", "-----BEGIN CERTIFICATE-----")
+        .header("cookie", "session=x")
+        .body(Full::new(Bytes::from_static(b"{}")))
+        .unwrap();
+    let reply = service.send(request).await;
+    assert_eq!((reply.status.as_u16(), reply.json()["from"].as_str()), (202, Some("central")));
+    assert_eq!(reply.headers["x-of"], "central");
+    assert!(!reply.headers.contains_key("connection"));
+    let sent = central.0.lock().unwrap().pop().unwrap();
+    assert_eq!((sent.uri().to_string(), &sent.body()[..]), ("/v1/tokens?a=b".into(), &b"{}"[..]));
+    let header = |name: &str| sent.headers().get(name).map(|value| value.to_str().unwrap());
+    assert_eq!(header("authorization"), Some("Bearer fob_ak_of_somebody"));
+    assert_eq!(header("idempotency-key"), Some("once"));
+    assert!(header("traceparent").is_some());
+    assert_eq!(header("x-forwarded-for"), Some("127.0.0.1"));
+    for name in ["forwarded", "ssl-client-cert", "cookie", "host", "content-length"] {
+        assert_eq!(header(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn checks_and_what_is_about_the_edge_are_answered_by_it() {
+    let (central, service) = edge().await;
+    let admin = service.admin().await;
+    for path in ["/v1/caller", "/v1/doctor", "/healthz", "/openapi.json"] {
+        assert_eq!(service.get_as(path, &admin).await.status, 200, "{path}");
+    }
+    let checked = service.post("/v1/validate", &admin, serde_json::json!({"token": "x"})).await;
+    assert_eq!(checked.status, 200);
+    let asked = |jwt: &str| serde_json::json!({ "token": jwt });
+    assert!(central.0.lock().unwrap().is_empty());
+    // The keys for JWTs are at the central server.
+    let checked = service.post("/v1/validate", &admin, asked("eyJhbGciOiJub25lIn0.e30.")).await;
+    assert_eq!(checked.status, 202);
+    let form = [("token", "eyJhbGciOiJub25lIn0.e30.")];
+    let introspected = service.form("/oauth2/introspect", Some(&admin.basic()), &form).await;
+    assert_eq!(introspected.status, 202);
+    let sent = central.0.lock().unwrap();
+    assert_eq!(&sent[1].body()[..], b"token=eyJhbGciOiJub25lIn0.e30.");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_not_sent_on() {
+    let (central, service) = edge().await;
+    let admin = service.admin().await;
+    let form = [("token", "x".repeat(40_000))];
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, &**value)).collect();
+    let reply = service.form("/oauth2/revoke", Some(&admin.basic()), &form).await;
+    assert_eq!(reply.status, 413);
+    assert!(central.0.lock().unwrap().is_empty());
+}
