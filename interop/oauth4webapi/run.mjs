@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import * as oauth from "oauth4webapi";
 
 const { KEYFOB_URL, KEYFOB_CLIENT_SECRET, KEYFOB_REFRESH_TOKEN, KEYFOB_SUBJECT_TOKEN } = process.env;
-const { KEYFOB_JWT_REFRESH_TOKEN } = process.env;
+const { KEYFOB_JWT_REFRESH_TOKEN, KEYFOB_ADMIN_KEY } = process.env;
 // The server under test speaks plain HTTP on the loopback.
 const options = { [oauth.allowInsecureRequests]: true };
 const client = { client_id: "shop" };
@@ -56,6 +56,37 @@ async function run(name, authentication) {
 
 await run("client_secret_basic", oauth.ClientSecretBasic(KEYFOB_CLIENT_SECRET));
 const call = await run("client_secret_post", oauth.ClientSecretPost(KEYFOB_CLIENT_SECRET));
+
+// A client may sign with a key of its own instead: the administrator registers the public key, and its name is the
+// id of the API key.
+for (const algorithm of ["ES256", "EdDSA", "RS256", "PS256"]) {
+  assert.ok(server.token_endpoint_auth_signing_alg_values_supported.includes(algorithm));
+  const modulus = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
+  const curve = algorithm === "ES256" ? { name: "ECDSA", namedCurve: "P-256" } : { name: "Ed25519" };
+  const rsa = algorithm === "RS256" ? "RSASSA-PKCS1-v1_5" : "RSA-PSS";
+  const kind = algorithm.endsWith("256") && algorithm !== "ES256" ? { name: rsa, hash: "SHA-256", ...modulus } : curve;
+  const { privateKey, publicKey } = await crypto.subtle.generateKey(kind, false, ["sign", "verify"]);
+  const jwk = await crypto.subtle.exportKey("jwk", publicKey);
+  const body = {
+    kind: "api-key",
+    client: "shop",
+    audience: ["shop"],
+    scopes: ["read", "write", "keyfob:introspect"],
+    client_key: { ...jwk, alg: algorithm },
+  };
+  const issued = await fetch(`${KEYFOB_URL}/v1/tokens`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEYFOB_ADMIN_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  assert.equal(issued.status, 201);
+  const { id } = await issued.json();
+  await run(`private_key_jwt ${algorithm}`, oauth.PrivateKeyJwt({ key: privateKey, kid: id }));
+  await assert.rejects(
+    run("without its name", oauth.PrivateKeyJwt(privateKey)),
+    (error) => error instanceof oauth.WWWAuthenticateChallengeError && error.status === 401,
+  );
+}
 
 const refreshed = await call(
   oauth.refreshTokenGrantRequest,

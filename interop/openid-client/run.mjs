@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import * as client from "openid-client";
 
 const { KEYFOB_URL, KEYFOB_CLIENT_SECRET, KEYFOB_REFRESH_TOKEN, KEYFOB_SUBJECT_TOKEN } = process.env;
+const { KEYFOB_ADMIN_KEY } = process.env;
 
 const config = await client.discovery(
   new URL(KEYFOB_URL),
@@ -40,3 +41,33 @@ await assert.rejects(
   (error) => error instanceof client.ResponseBodyError && error.error === "invalid_grant",
 );
 console.log("openid-client: discovery, client credentials, token exchange, introspection, revocation, refresh");
+
+// The same client signs with a key of its own, which the administrator has registered.
+const curve = { name: "ECDSA", namedCurve: "P-256" };
+const { privateKey, publicKey } = await crypto.subtle.generateKey(curve, false, ["sign", "verify"]);
+const issued = await fetch(`${KEYFOB_URL}/v1/tokens`, {
+  method: "POST",
+  headers: { authorization: `Bearer ${KEYFOB_ADMIN_KEY}`, "content-type": "application/json" },
+  body: JSON.stringify({
+    kind: "api-key",
+    client: "shop",
+    audience: ["shop"],
+    scopes: ["read", "keyfob:introspect"],
+    client_key: await crypto.subtle.exportKey("jwk", publicKey),
+  }),
+});
+const { id: kid } = await issued.json();
+const signing = await client.discovery(
+  new URL(KEYFOB_URL),
+  "shop",
+  { token_endpoint_auth_signing_alg: "ES256" },
+  client.PrivateKeyJwt({ key: privateKey, kid }),
+  { algorithm: "oauth2", execute: [client.allowInsecureRequests] },
+);
+const signed = await client.clientCredentialsGrant(signing, { scope: "read" });
+assert.equal((await client.tokenIntrospection(signing, signed.access_token)).client_id, "shop");
+await client.tokenRevocation(signing, signed.access_token);
+assert.equal((await client.tokenIntrospection(signing, signed.access_token)).active, false);
+const next = await client.refreshTokenGrant(signing, refreshed.refresh_token);
+assert.ok(next.access_token);
+console.log("openid-client: private_key_jwt");

@@ -136,6 +136,23 @@ schemas! { generator:
     KindSchema => { "type": "string", "enum": (Kind::ALL.map(Kind::as_str)) };
     /// The state of a token.
     StateSchema => { "type": "string", "enum": (TokenState::ALL.map(TokenState::as_str)) };
+    /// A public key as a JWK (RFC 7517). `alg` may be left out for a key on a curve.
+    ClientKeySchema => {
+        "type": "object",
+        "properties": {
+            "kty": { "type": "string", "enum": ["EC", "OKP", "RSA"] },
+            "crv": { "type": "string", "enum": ["P-256", "P-384", "Ed25519"] },
+            "x": { "type": "string", "maxLength": 64 },
+            "y": { "type": "string", "maxLength": 64 },
+            "n": { "type": "string", "maxLength": 683 },
+            "e": { "type": "string", "maxLength": 6 },
+            "alg": {
+                "type": "string",
+                "enum": ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"],
+            },
+        },
+        "required": ["kty"],
+    };
     /// What a holder may hand out: all, or the names of an array.
     MayIssueSchema => {
         "type": "object",

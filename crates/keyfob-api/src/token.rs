@@ -4,7 +4,9 @@ use keyfob_core::id::{FamilyId, TokenId};
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{Actor, Audience, ClientId, Issuer, Reason, Scope, Subject};
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Kind, Metadata, RecordIntegrity, Revocation, Token, TokenState};
+use keyfob_core::token::{
+    ClientKey, Kind, Metadata, RecordIntegrity, Revocation, Token, TokenState,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -86,6 +88,10 @@ pub struct TokenBody {
     /// The place of a JWT in a status list. Left out for an opaque token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<StatusPlaceBody>,
+    /// The public key by which the client of an API key authenticates, as a JWK. Left out where it has a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::ClientKeySchema>"))]
+    pub client_key: Option<ClientKey>,
     /// The revocation, if the token was revoked.
     pub revocation: Option<RevocationBody>,
     /// `epochs_lost` if the store lost data that may have revoked the token. Such a token is refused.
@@ -122,6 +128,7 @@ impl TokenBody {
             jwt: token
                 .jwt
                 .map(|form| StatusPlaceBody { list: form.list.to_string(), index: form.index }),
+            client_key: token.claims.registered.client_key.clone(),
             revocation: token.revocation.as_ref().map(RevocationBody::from),
             integrity: (token.integrity == RecordIntegrity::EpochsLost)
                 .then(|| "epochs_lost".to_owned()),

@@ -176,6 +176,7 @@ impl TryFrom<GrantArgs> for GrantSpec {
             acr: args.acr,
             amr: NameSet::from_names(args.amr)?,
             cnf: jkt.or(certificate),
+            client_key: None,
             ttl: args.ttl,
             expires_at: args.expires_at,
             not_before: args.not_before,

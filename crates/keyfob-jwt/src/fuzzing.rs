@@ -9,6 +9,7 @@ use keyfob_core::time::Timestamp;
 use serde_json::Value;
 
 use crate::access_token::{self, AccessToken};
+use crate::client_assertion::{AssertionKey, AssertionPolicy, ClientAssertion, NewAssertion};
 use crate::dpop::{Proof, ProofKey, ProofPolicy, ProofRequest, TargetUri, verify};
 use crate::key_set::{KeySet, MAX_KEYS};
 use crate::signing::{SigningAlgorithm, SigningKey};
@@ -147,6 +148,57 @@ pub fn signed_access_token(bytes: &[u8]) -> bool {
     let again = token.sign(&ISSUER).expect("a signature");
     let (again, _): (AccessToken, _) = access_token::open(&again, &keys).expect("a token");
     assert_eq!(again, token);
+    true
+}
+
+/// What clients sign their assertions for.
+const ASSERTION_POLICY: AssertionPolicy<'_> = AssertionPolicy::new(&["i", "i/oauth2/token"]);
+
+fn accepted_assertion(text: &str) -> Option<String> {
+    let key = serde_json::to_string(ISSUER.public()).expect("a key");
+    let key = AssertionKey::parse(&key).expect("a key");
+    let assertion = ClientAssertion::parse(text).ok()?;
+    assertion.check(&ASSERTION_POLICY, Timestamp::from_secs(NOW)).ok()?;
+    assertion.verify(&key, &ASSERTION_POLICY).ok()?;
+    Some(assertion.client().to_owned())
+}
+
+/// Returns an assertion of a client that is accepted.
+pub fn sample_client_assertion() -> String {
+    let new = NewAssertion { kid: "k", client: "c", audience: "i", jti: "j" };
+    new.sign(&ISSUER, Timestamp::from_secs(NOW)).expect("a signature")
+}
+
+/// Text that is accepted as an assertion is the one that the client has signed: nobody else has its key.
+pub fn client_assertion(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    if accepted_assertion(&text).is_none() {
+        return false;
+    }
+    assert_eq!(*text, sample_client_assertion(), "an assertion was changed and is accepted");
+    true
+}
+
+/// A line is the header of an assertion, the rest its claims. Both are signed. What is accepted says all that it has to,
+/// read in another way.
+pub fn signed_client_assertion(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((header, claims)) = text.split_once('\n') else { return false };
+    let signed = ISSUER.sign_any(header.as_bytes(), claims.as_bytes());
+    let Some(client) = accepted_assertion(&signed) else { return false };
+    let header: Value = serde_json::from_str(header).expect("a header");
+    let claims: Value = serde_json::from_str(claims).expect("claims");
+    assert!(["EdDSA", "Ed25519"].contains(&header["alg"].as_str().unwrap_or_default()));
+    assert!(header.get("crit").is_none_or(Value::is_null), "critical extensions: {header}");
+    assert!(header["kid"].is_string(), "{header}");
+    for name in ["iss", "sub"] {
+        assert_eq!(claims[name], client.as_str());
+    }
+    assert!(["i", "i/oauth2/token"].contains(&claims["aud"].as_str().expect("one audience")));
+    assert!(claims["jti"].as_str().is_some_and(|jti| (1..=256).contains(&jti.len())));
+    let (now, end) = (NOW as f64, claims["exp"].as_f64().expect("a time"));
+    // A time is read in whole seconds.
+    assert!((now - 5.0..now + 306.0).contains(&end), "{end}");
     true
 }
 

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
+use keyfob_core::time::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
@@ -107,6 +108,31 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
 
         deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
+
+/// A time in seconds since 1970, which may have a fraction (RFC 7519 section 2).
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Seconds {
+    Whole(u64),
+    Fraction(f64),
+}
+
+impl Seconds {
+    /// Returns the time in whole seconds.
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        /// The year 9999.
+        const MAX: u64 = 253_402_300_799;
+        match self {
+            Self::Whole(seconds) => Some(*seconds),
+            Self::Fraction(seconds) if *seconds >= 0.0 && seconds.is_finite() => {
+                Some(*seconds as u64)
+            }
+            Self::Fraction(_) => None,
+        }
+        .filter(|seconds| *seconds <= MAX)
+        .map(Timestamp::from_secs)
     }
 }
 

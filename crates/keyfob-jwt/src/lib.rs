@@ -7,6 +7,7 @@
 //! | [`key_set`] | the public keys of an issuer, and whether one of them signed a JWT |
 //! | [`signing`] | private keys, derived from a seed |
 //! | [`dpop`] | proofs of possession (RFC 9449) |
+//! | [`client_assertion`] | assertions by which clients authenticate (RFC 7523) |
 //! | [`access_token`] | access tokens (RFC 9068) |
 //! | [`status_list`] | which tokens are revoked, as one signed bitmap (Token Status List) |
 //! | `fuzzing` | the properties of the parsers for any input |
@@ -33,6 +34,7 @@
 //! ```
 
 pub mod access_token;
+pub mod client_assertion;
 pub mod dpop;
 #[doc(hidden)]
 pub mod fuzzing;

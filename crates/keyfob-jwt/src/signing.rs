@@ -101,11 +101,14 @@ impl SigningKey {
         let header = Header { alg: self.public.algorithm().as_str(), typ, kid: self.kid() };
         let header = serde_json::to_vec(&header).map_err(|_| CannotSign)?;
         let claims = serde_json::to_vec(claims).map_err(|_| CannotSign)?;
-        self.sign_bytes(&header, &claims)
+        self.sign_compact(&header, &claims)
     }
 
-    /// Signs any bytes as header and payload.
-    fn sign_bytes(&self, header: &[u8], payload: &[u8]) -> Result<String, CannotSign> {
+    /// Signs a header and a payload as they are, in the compact form (RFC 7515 section 7.1).
+    ///
+    /// # Errors
+    /// If the cryptography library fails.
+    pub fn sign_compact(&self, header: &[u8], payload: &[u8]) -> Result<String, CannotSign> {
         let part = Base64UrlUnpadded::encode_string;
         let signed = format!("{}.{}", part(header), part(payload));
         let signature = match &self.pair {
@@ -127,12 +130,12 @@ impl SigningKey {
         claims: &serde_json::Value,
     ) -> String {
         let bytes = |value: &serde_json::Value| value.to_string().into_bytes();
-        self.sign_bytes(&bytes(header), &bytes(claims)).unwrap_or_default()
+        self.sign_compact(&bytes(header), &bytes(claims)).unwrap_or_default()
     }
 
     /// Signs any bytes as header and payload.
     pub(crate) fn sign_any(&self, header: &[u8], payload: &[u8]) -> String {
-        self.sign_bytes(header, payload).unwrap_or_default()
+        self.sign_compact(header, payload).unwrap_or_default()
     }
 }
 

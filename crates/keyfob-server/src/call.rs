@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HOST;
 use http::request::Parts;
 use keyfob::token::Confirmation;
 use keyfob::{Presentation, TokenManager};
@@ -63,27 +62,21 @@ impl Call {
         }
     }
 
-    /// Returns a bearer token as the client presents it, with its certificate.
-    pub(crate) fn presentation<'a>(&'a self, bearer: &'a str) -> Presentation<'a> {
-        let presented = Presentation::new(bearer);
-        self.certificate.iter().fold(presented, Presentation::confirmation)
+    /// Returns the bearer token of the caller as it presents it, with the key that it has proven.
+    pub(crate) fn presentation_of<'a>(&'a self, caller: &'a Caller) -> Presentation<'a> {
+        let presented = caller.presentation();
+        match presented.confirmation {
+            Some(_) => presented,
+            None => self.certificate.iter().fold(presented, Presentation::confirmation),
+        }
     }
 
-    /// Returns the public URL of the service.
-    ///
-    /// Without a configured issuer it is the host of the request. That is for development: `keyfob serve` demands
-    /// an issuer where the address is not the loopback.
+    /// Returns the public URL of the service: see [`Shared::issuer`].
     ///
     /// # Errors
     /// If there is no issuer, and the request names no host.
     pub(crate) fn issuer(&self) -> Result<String, Failure> {
-        if let Some(issuer) = &self.shared.settings.issuer {
-            return Ok(issuer.to_string());
-        }
-        let authority = self.parts.uri.authority().map(|authority| authority.as_str());
-        let host = self.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let no_host = || Failure::invalid_request("the request names no host");
-        Ok(format!("http://{}", authority.or(host).ok_or_else(no_host)?))
+        self.shared.issuer(&self.parts)
     }
 
     /// Returns a parameter of the form that may be missing.

@@ -55,15 +55,19 @@ pub fn credentials(bytes: &[u8]) -> bool {
     let by_header = Credentials::read(&headers, None);
     let Ok(Some(credentials)) = Credentials::read(&headers, Some(&form)) else { return false };
     match &credentials {
-        Credentials::Form { .. } | Credentials::ClientId(_) => {
+        Credentials::Form { .. } | Credentials::ClientId(_) | Credentials::Assertion { .. } => {
             assert!(matches!(by_header, Ok(None)), "a header was ignored");
+            let ways = ["client_secret", "client_assertion"].map(|name| form.get(name).is_some());
+            assert_ne!(ways, [true; 2], "two ways to authenticate were accepted");
         }
         Credentials::Basic { .. } | Credentials::Bearer(_) => {
             assert!(by_header == Ok(Some(credentials.clone())), "the form has changed the header");
-            assert_eq!(form.get("client_secret"), None, "two ways to authenticate were accepted");
+            for name in ["client_secret", "client_assertion"] {
+                assert_eq!(form.get(name), None, "two ways to authenticate were accepted");
+            }
         }
     }
-    assert!(format!("{credentials:?}").len() <= "ClientId".len(), "the debug text has a value");
+    assert!(format!("{credentials:?}").len() <= "Assertion".len(), "the debug text has a value");
     true
 }
 

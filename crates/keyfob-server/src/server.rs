@@ -7,9 +7,11 @@ use axum::Router;
 use bytes::Bytes;
 use keyfob::metrics::HttpMetrics;
 use keyfob::{InvalidValue, TokenManager};
+use keyfob_tower::UsedOnce;
 use keyfob_tower::dpop::Dpop;
 use tokio::net::TcpListener;
 
+use crate::access::assertion;
 use crate::access::caller::Authenticator;
 use crate::jwt::state::JwtState;
 use crate::listen::phase::Phases;
@@ -49,6 +51,8 @@ struct Parts {
     phases: Arc<Phases>,
     pages: Mounted,
     dpop: Option<Dpop>,
+    /// The assertions of clients that were used.
+    used: Option<UsedOnce>,
     webhooks: Arc<Registry>,
     jwt: Arc<JwtState>,
 }
@@ -69,11 +73,12 @@ impl Server {
         let openapi = openapi_document().to_string().into();
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
-        let dpop = dpop_of(&manager);
+        let (dpop, used) = (dpop_of(&manager), used_of(&manager));
         let webhooks = Registry::new(manager.clone(), settings.webhooks.clone(), metrics.clone());
         let parts = Parts {
             manager,
             dpop,
+            used,
             webhooks,
             jwt: Arc::default(),
             openapi,
@@ -165,7 +170,7 @@ impl Parts {
         self.webhooks.transmit_as(settings.issuer.as_ref(), &settings.jwt);
         let shared = Arc::new(Shared {
             manager: self.manager.clone(),
-            authenticator: Authenticator::new(settings.public_clients.clone()),
+            authenticator: Authenticator::new(settings.public_clients.clone(), self.used.clone()),
             limits: Shared::limits_of(&settings, &self.manager),
             dpop: self.dpop.clone().and_then(|dpop| with_settings(dpop, settings.dpop)),
             jwt: Arc::clone(&self.jwt),
@@ -187,6 +192,12 @@ impl Parts {
 fn dpop_of(manager: &TokenManager) -> Option<Dpop> {
     let used = Arc::clone(manager.limiter()?.store());
     Dpop::new(manager, used).inspect_err(refuse_proofs).ok()
+}
+
+/// Returns what remembers the assertions of clients that were used, under the same condition.
+fn used_of(manager: &TokenManager) -> Option<UsedOnce> {
+    let store = Arc::clone(manager.limiter()?.store());
+    UsedOnce::new(store, assertion::WINDOW).inspect_err(refuse_proofs).ok()
 }
 
 fn with_settings(dpop: Dpop, settings: DpopSettings) -> Option<Dpop> {

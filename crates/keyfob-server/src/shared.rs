@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use http::header::HOST;
+use http::request::Parts;
 use keyfob::TokenManager;
 use keyfob::metrics::HttpMetrics;
 use keyfob_tower::dpop::Dpop;
@@ -14,6 +16,7 @@ use crate::jwt::state::JwtState;
 use crate::listen::phase::Phases;
 use crate::pages::Mounted;
 use crate::readiness::StoreReadiness;
+use crate::respond::failure::Failure;
 use crate::routes::trace::ContinueTrace;
 use crate::settings::{RouteLimit, Settings};
 use crate::webhooks::Registry;
@@ -56,6 +59,23 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// Returns the public URL of the service.
+    ///
+    /// Without a configured issuer it is the host of the request. That is for development: `keyfob serve` demands
+    /// an issuer where the address is not the loopback.
+    ///
+    /// # Errors
+    /// If there is no issuer, and the request names no host.
+    pub(crate) fn issuer(&self, parts: &Parts) -> Result<String, Failure> {
+        if let Some(issuer) = &self.settings.issuer {
+            return Ok(issuer.to_string());
+        }
+        let authority = parts.uri.authority().map(|authority| authority.as_str());
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let no_host = || Failure::invalid_request("the request names no host");
+        Ok(format!("http://{}", authority.or(host).ok_or_else(no_host)?))
+    }
+
     /// Returns the limits that requests charge, by operation. A limit that the manager does not have is
     /// left out: it applies after a restart.
     pub(crate) fn limits_of(

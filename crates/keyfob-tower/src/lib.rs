@@ -90,6 +90,8 @@ mod proof;
 mod rate_limit_fields;
 mod realm;
 mod scope;
+#[cfg(feature = "dpop")]
+mod used_once;
 
 pub use authenticator::VerifiedToken;
 pub use body::ResponseBody;
@@ -104,6 +106,8 @@ pub use layer::{AuthLayer, AuthService};
 pub use rate_limit_fields::write_rate_limit;
 pub use realm::InvalidRealm;
 pub use scope::{RequireScope, RequireScopeService};
+#[cfg(feature = "dpop")]
+pub use used_once::{NotOnce, UsedOnce};
 
 /// The recipes of the documentation, as tests.
 #[cfg(all(doctest, feature = "axum", feature = "dpop"))]

@@ -26,11 +26,11 @@ pub mod bearer {
 /// What is asked for with a token, and what a token says: grant, claims, metadata, history.
 pub mod token {
     pub use keyfob_core::token::{
-        ActorChain, Allowed, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Expiry,
-        Grant, HistoryEntry, JwtForm, Kind, LenientMetadata, LoginStamp, MayIssue, Metadata,
-        MetadataLoss, MetadataLossKind, NoClaims, PrivateClaims, RecordIntegrity, RegisteredClaims,
-        Revocation, RevocationScope, SecretUsed, StateInputs, StatusListId, Token, TokenState,
-        TokenView,
+        ActorChain, Allowed, ChangeKind, Claims, ClaimsMismatch, ClientKey, Confirmation, Device,
+        Expiry, Grant, HistoryEntry, JwtForm, Kind, LenientMetadata, LoginStamp, MayIssue,
+        Metadata, MetadataLoss, MetadataLossKind, NoClaims, PrivateClaims, RecordIntegrity,
+        RegisteredClaims, Revocation, RevocationScope, SecretUsed, StateInputs, StatusListId,
+        Token, TokenState, TokenView,
     };
 }
 

@@ -59,6 +59,7 @@ fn drive(service: &Service, script: &mut Command) -> Result<()> {
     });
     script
         .env("KEYFOB_URL", &service.url)
+        .env("KEYFOB_ADMIN_KEY", &service.admin_key)
         .env("KEYFOB_CLIENT_SECRET", service.issue(&key)?)
         .env("KEYFOB_REFRESH_TOKEN", service.issue(&refresh)?)
         .env("KEYFOB_JWT_REFRESH_TOKEN", service.issue(&for_jwts)?)

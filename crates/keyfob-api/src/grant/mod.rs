@@ -11,7 +11,7 @@ use keyfob_core::text::{
     Username,
 };
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Confirmation, Grant, Kind, MayIssue, Metadata, PrivateClaims};
+use keyfob_core::token::{ClientKey, Confirmation, Grant, Kind, MayIssue, Metadata, PrivateClaims};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -79,6 +79,10 @@ pub struct GrantSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<ConfirmationSchema>"))]
     pub cnf: Option<Confirmation>,
+    /// The public key by which the client authenticates, as a JWK, instead of a secret: for API keys with a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::ClientKeySchema>"))]
+    pub client_key: Option<ClientKey>,
     /// How long the token is valid: `15m`, `36h`, `90d`, or `never`. Excludes `expires_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Lifetime>,
@@ -195,6 +199,7 @@ impl GrantSpec {
             None => return Err(InvalidGrantSpec::NoAuthTime),
         };
         grant = self.cnf.into_iter().fold(grant, Grant::confirmation);
+        grant = self.client_key.into_iter().fold(grant, Grant::client_key);
         grant = match self.ttl {
             None => grant,
             Some(Lifetime::For(ttl)) => grant.ttl(ttl),

@@ -1,5 +1,7 @@
 //! The arguments of `client`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use keyfob::token::Allowed;
 use keyfob::values::{Name, NameSet, Reason};
@@ -10,7 +12,7 @@ use crate::values::{LabelArg, OverlapArg};
 
 const AFTER_HELP: &str = "\
 A client is the holder of an API key: client_id is the client of the key, and client_secret is its
-bearer. So these commands are views on tokens of the kind api-key with the label keyfob=client.
+bearer. With --public-key it has no secret: it signs assertions (private_key_jwt). So these commands are views on tokens of the kind api-key with the label keyfob=client.
 'keyfob list', 'show', 'history' and 'revoke' work on them too.
 
 The scopes of the server itself: keyfob:issue, keyfob:read, keyfob:revoke, keyfob:introspect,
@@ -19,6 +21,7 @@ has itself, and more with --may-issue-scope and --may-issue-audience.
 
 Examples:
   keyfob client add shop --scope keyfob:introspect --audience shop
+  keyfob client add shop --scope keyfob:introspect --public-key shop.pub.pem
   keyfob client add login --scope keyfob:issue --may-issue-scope read --may-issue-audience all
   keyfob client list
   keyfob client rotate shop --overlap 7d
@@ -92,6 +95,11 @@ pub(crate) struct ClientAddArgs {
     /// An audience that the client may hand out, or all. Repeat for more
     #[arg(long, value_name = "AUDIENCE")]
     may_issue_audience: Vec<String>,
+
+    /// The client authenticates by this public key, and gets no secret: a file with PEM or a JWK, or - for
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
 
     /// A label of the key. Repeat with other keys for more
     #[arg(long, value_name = "KEY=VALUE")]

@@ -1,6 +1,8 @@
 //! `client`: views on the API keys whose holders are the clients of a server.
 
-use keyfob::token::MayIssue;
+use std::io::Read as _;
+
+use keyfob::token::{ClientKey, MayIssue};
 use keyfob::values::{Labels, NameSet};
 use keyfob::{ClientId, Filter, Kind, Metadata, Paging, TokenId, TokenState};
 use keyfob_api::{GrantSpec, IssuedBody, RevokeTarget, TokenBody};
@@ -11,6 +13,8 @@ use crate::args::{ClientAddArgs, ClientCommand};
 use crate::backend::{PageRequest, RevokeNote};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::input::InputSource;
+use crate::output::Output;
 use crate::table::Column;
 use crate::token_text::or_never;
 
@@ -52,11 +56,16 @@ async fn add(args: &ClientAddArgs, context: &mut Context) -> Result<(), Failure>
     metadata.labels = labels(args)?;
     metadata.labels.set(LABEL.0.parse()?, LABEL.1.parse()?)?;
     let may_issue = args.may_issue()?;
+    let client_key = match &args.public_key {
+        Some(path) => Some(public_key(&InputSource::from_path(path))?),
+        None => None,
+    };
     let grant = GrantSpec {
         kind: Some(Kind::ApiKey),
         client: Some(args.client.clone()),
         scopes: NameSet::from_names(args.scope.iter().cloned())?,
         audience: NameSet::from_names(args.audience.iter().cloned())?,
+        client_key,
         may_issue: may_issue.map(|(scopes, audiences)| MayIssue::new(scopes, audiences)),
         ttl: Some(args.ttl),
         metadata: Some(metadata),
@@ -64,6 +73,19 @@ async fn add(args: &ClientAddArgs, context: &mut Context) -> Result<(), Failure>
     };
     let issued = context.backend.issue(grant, None).await?;
     show(&issued, context)
+}
+
+/// Reads a public key: PEM, or a JWK.
+fn public_key(source: &InputSource) -> Result<ClientKey, Failure> {
+    let mut text = String::new();
+    // One byte more than may be there shows that there is more.
+    let max = ClientKey::MAX_BYTES as u64 + 1;
+    let read = source.open()?.take(max).read_to_string(&mut text);
+    read.map_err(|error| source.failed(error))?;
+    Ok(match text.trim_start().starts_with("-----BEGIN") {
+        true => ClientKey::from_pem(&text)?,
+        false => ClientKey::from_json(&text)?,
+    })
 }
 
 fn labels(args: &ClientAddArgs) -> Result<Labels, Failure> {
@@ -75,8 +97,11 @@ fn labels(args: &ClientAddArgs) -> Result<Labels, Failure> {
     Ok(labels)
 }
 
-/// Shows a key with its secret, once.
+/// Shows a key with its secret, once. A client that signs has no secret, and says which key it signs with.
 fn show(issued: &IssuedBody, context: &mut Context) -> Result<(), Failure> {
+    if issued.token.client_key.is_some() {
+        return show_signing(&issued.token, &mut context.output);
+    }
     let output = &mut context.output;
     let token = &issued.token;
     let client = token.client.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -95,6 +120,24 @@ fn show(issued: &IssuedBody, context: &mut Context) -> Result<(), Failure> {
         output_lost(failure, token.id, hint)
     })?;
     note_once(output, "the secret is shown only this once. Give it to the client");
+    Ok(())
+}
+
+fn show_signing(token: &TokenBody, output: &mut Output) -> Result<(), Failure> {
+    if output.is_json() {
+        output.object(token)?;
+    } else {
+        output.fields(&[
+            ("id", token.id.to_string()),
+            ("expires", or_never(token.expires_at)),
+            ("client_id", token.client.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("kid", token.id.to_string()),
+            ("alg", token.client_key.as_ref().map_or("", ClientKey::algorithm).to_owned()),
+        ])?;
+    }
+    output.flush()?;
+    let message = "the client signs an assertion for each request (private_key_jwt), with this kid";
+    output.note("signs", message);
     Ok(())
 }
 

@@ -59,6 +59,31 @@ both_ways! {
     }
 }
 
+both_ways! {
+    fn a_client_that_signs_gets_no_secret(keyfob: &Keyfob) {
+        let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+        let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"mine"}"#;
+        let add = ["client", "add", "shop", "--scope=read", "--another", "--public-key=-"];
+        let plain = keyfob.feed(&add, pem.as_bytes()).exits(0);
+        assert!(plain.stdout.contains("kid:") && plain.stdout.contains("EdDSA"), "{plain:?}");
+        assert!(!plain.stdout.contains("fob_ak_"), "{plain:?}");
+        let words: Vec<_> = add.iter().copied().chain(["--json"]).collect();
+        let added = keyfob.feed(&words, jwk.as_bytes()).exits(0).object();
+        assert_eq!(added["client_key"]["crv"], "Ed25519");
+        assert_eq!(added.get("bearer"), None);
+        let id = added["id"].as_str().unwrap();
+        let shown = keyfob.run(&["show", id, "--json"]).exits(0).object();
+        assert_eq!(shown["client_key"], added["client_key"]);
+
+        let private = jwk.replace("\"kid\":\"mine\"", "\"d\":\"AAAA\"");
+        for wrong in [&private, "{}", "", &pem[..40]] {
+            keyfob.feed(&words, wrong.as_bytes()).exits(2).says("client key");
+        }
+        let rotate = ["client", "rotate", "shop", "--id", id];
+        keyfob.run(&rotate).exits(2).says("issue another API key");
+    }
+}
+
 #[test]
 fn a_client_hands_out_only_what_it_may() {
     let keyfob = Keyfob::served();

@@ -197,6 +197,11 @@ fn the_first_minutes() {
 }
 
 #[test]
+fn clients_that_sign() {
+    Reader::new().follow(&Guide::read("client-keys.md"));
+}
+
+#[test]
 fn the_incident_runbook() {
     Reader::new().follow(&Guide::read("incidents.md"));
 }

@@ -117,7 +117,9 @@ fn actions(visit: &Visit, token: &TokenBody) -> Markup {
 }
 
 fn may_rotate(visit: &Visit, token: &TokenBody) -> bool {
-    token.kind == Kind::ApiKey && visit.may("keyfob:issue")
+    // A client that signs has no secret.
+    let has_secret = token.kind == Kind::ApiKey && token.client_key.is_none();
+    has_secret && visit.may("keyfob:issue")
 }
 
 /// Draws the states with the path of a token.

@@ -30,6 +30,11 @@ pub(crate) fn token(token: &TokenBody, now: Timestamp) -> Markup {
             (fact("Scopes", names(token.scopes.iter().map(|name| name.as_str()), "none")))
             (times(token, now))
             @if let Some(key) = key::of(token) { (fact("Bound to", text::value(&key::named(&key)))) }
+            @if let Some(key) = &token.client_key {
+                (fact("Client key", html! {
+                    (key.algorithm()) ", thumbprint " code { (text::value(key.thumbprint().as_str())) }
+                }))
+            }
             @if let Some(place) = &token.jwt {
                 (fact("Form", html! {
                     "JWT, place " (place.index) " of the status list "

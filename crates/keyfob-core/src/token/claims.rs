@@ -35,7 +35,7 @@ use sha2::{Digest as _, Sha256};
 use super::claims_json::{self, Members};
 use super::claims_place;
 use super::empty_claims::EmptyClaims;
-use super::{ActorChain, MayIssue};
+use super::{ActorChain, ClientKey, MayIssue};
 use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
@@ -76,6 +76,9 @@ pub struct RegisteredClaims {
     /// What the holder of an API key may hand out to others (`may_issue`, a claim of keyfob).
     #[n(6)]
     pub may_issue: Option<MayIssue>,
+    /// The key by which the client of an API key authenticates, instead of by a secret (RFC 7523 section 2.2).
+    #[n(7)]
+    pub client_key: Option<ClientKey>,
 }
 
 /// The key that the presenter of a token has to prove possession of (RFC 7800).

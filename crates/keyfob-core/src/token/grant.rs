@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
 use super::jwt_form::JwtForm;
-use super::{Kind, MayIssue, Metadata};
+use super::{ClientKey, Kind, MayIssue, Metadata};
 use crate::bearer::BearerKey;
 use crate::field::Field;
 use crate::id::Lane;
@@ -394,6 +394,15 @@ impl Grant {
     pub fn may_issue(self, allowed: MayIssue) -> Self {
         self.with(|parts| {
             parts.registered.may_issue = Some(allowed);
+            Ok(())
+        })
+    }
+
+    /// Sets the key by which the client of the API key authenticates, instead of by a secret (RFC 7523 section 2.2).
+    /// Only for API keys with a client. The bearer token of such a key is refused without a proof of the key.
+    pub fn client_key(self, key: ClientKey) -> Self {
+        self.with(|parts| {
+            parts.registered.client_key = Some(key);
             Ok(())
         })
     }

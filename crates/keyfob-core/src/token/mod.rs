@@ -1,9 +1,11 @@
 //! Tokens: the record of a grant, its claims, metadata, state and history.
 
 mod actors;
+mod binding;
 mod claims;
 mod claims_json;
 mod claims_place;
+mod client_key;
 mod empty_claims;
 mod grant;
 mod history;
@@ -24,6 +26,7 @@ pub use crate::kind::Kind;
 pub use crate::status_list::StatusListId;
 pub use actors::ActorChain;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
+pub use client_key::ClientKey;
 pub use grant::{Expiry, GrantParts};
 pub use grant::{Grant, LoginStamp};
 pub use history::{ChangeKind, HistoryEntry};

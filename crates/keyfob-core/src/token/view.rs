@@ -63,6 +63,9 @@ impl Serialize for TokenView<'_> {
         if let Some(jwt) = &self.token.jwt {
             map.serialize_entry("jwt", jwt)?;
         }
+        if let Some(key) = &self.token.claims.registered.client_key {
+            map.serialize_entry("client_key", key)?;
+        }
         map.serialize_entry("revocation", &self.token.revocation)?;
         if self.token.integrity == RecordIntegrity::EpochsLost {
             map.serialize_entry("integrity", "epochs_lost")?;

@@ -55,6 +55,8 @@ pub enum Field {
     Actors,
     /// What the holder of an API key may hand out to others (`may_issue`).
     MayIssue,
+    /// The key by which a client authenticates.
+    ClientKey,
     /// The key that the presenter has to prove possession of (`cnf`).
     Confirmation,
     /// The human-readable name of the subject.
@@ -167,6 +169,7 @@ impl Field {
             Self::Ancestors => "ancestors",
             Self::Actors => "actors",
             Self::MayIssue => "may_issue",
+            Self::ClientKey => "client_key",
             Self::Confirmation => "confirmation",
             Self::Username => "username",
             Self::AuthenticationContext => "authentication_context",
@@ -221,6 +224,7 @@ impl Field {
             Self::Ancestors => "line of ancestors",
             Self::Actors => "chain of actors",
             Self::MayIssue => "may_issue claim",
+            Self::ClientKey => "client key",
             Self::Confirmation => "confirmation key",
             Self::AuthenticationContext => "authentication context",
             Self::AuthenticationMethod => "authentication method",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::uri::TargetUri;
-use crate::jws::{Malformed, Object, Unverified};
+use crate::jws::{Malformed, Object, Seconds, Unverified};
 use crate::key::{Algorithm, BadKey, BadSignature, Jwk};
 
 /// The type in the header of a proof.
@@ -150,30 +150,6 @@ struct Payload {
     iat: Seconds,
     ath: Option<String>,
     nonce: Option<String>,
-}
-
-/// A time in seconds since 1970, which may have a fraction (RFC 7519 section 2).
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Whole(u64),
-    Fraction(f64),
-}
-
-impl Seconds {
-    fn at(&self) -> Option<Timestamp> {
-        /// The year 9999.
-        const MAX: u64 = 253_402_300_799;
-        match self {
-            Self::Whole(seconds) => Some(*seconds),
-            Self::Fraction(seconds) if *seconds >= 0.0 && seconds.is_finite() => {
-                Some(*seconds as u64)
-            }
-            Self::Fraction(_) => None,
-        }
-        .filter(|seconds| *seconds <= MAX)
-        .map(Timestamp::from_secs)
-    }
 }
 
 /// Returns what a proof proves, if it is valid for its request at this time.

@@ -62,6 +62,22 @@ fn a_signed_access_token_says_all_that_it_has_to() {
 }
 
 #[test]
+fn an_assertion_that_was_changed_is_refused() {
+    run(8, &samples(&[&fuzzing::sample_client_assertion()]), fuzzing::client_assertion);
+}
+
+#[test]
+fn a_signed_assertion_says_all_that_it_has_to() {
+    let header = r#"{"alg":"EdDSA","kid":"k"}"#;
+    let other_header = r#"{"kid":"","typ":"JWT","alg":"Ed25519","jku":"https://a","jwk":{}}"#;
+    let claims = r#"{"iss":"c","sub":"c","aud":"i","exp":1562262678,"jti":"j"}"#;
+    let other_claims = r#"{"jti":"j","iat":1562262618,"nbf":1562262618.5,"exp":1.562262918e9,
+        "sub":"\u0063","iss":"c","aud":"i/oauth2/token","more":{"a":[1,null]}}"#;
+    let texts = [format!("{header}\n{claims}"), format!("{other_header}\n{other_claims}")];
+    run(9, &texts.map(String::into_bytes), fuzzing::signed_client_assertion);
+}
+
+#[test]
 fn bits_of_a_list_that_are_read_are_written_again() {
     run(
         6,

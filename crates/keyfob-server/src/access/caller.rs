@@ -9,7 +9,10 @@ use keyfob::values::InvalidValue;
 use keyfob::{
     ClientId, Error, ErrorClass, Kind, Presentation, Token, TokenManager, ValidationChain,
 };
+use keyfob_jwt::client_assertion::BadAssertion;
+use keyfob_tower::UsedOnce;
 
+use super::assertion::{Expected, NotAuthenticated, Signed};
 use super::credentials::{BadCredentials, Credentials};
 use super::demand::Demand;
 use super::known::KnownCallers;
@@ -24,6 +27,8 @@ pub enum AuthMethod {
     Form,
     /// A bearer token in the header (RFC 6750 section 2.1).
     Bearer,
+    /// `private_key_jwt` (RFC 7523 section 2.2).
+    Assertion,
 }
 
 /// The holder of an API key, or of an access token or a session that was derived from one. `Debug` hides
@@ -32,6 +37,19 @@ pub struct Caller {
     token: Arc<Token>,
     bearer: String,
     method: AuthMethod,
+    /// The key that it has proven by an assertion.
+    key: Option<Confirmation>,
+}
+
+/// What a request says of its caller, beside the credentials.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    /// The address.
+    pub(crate) address: Option<IpAddr>,
+    /// The key that is proven by a certificate.
+    pub(crate) certificate: Option<&'a Confirmation>,
+    /// The issuer of this server, for assertions.
+    pub(crate) issuer: Option<&'a str>,
 }
 
 /// Who a request comes from.
@@ -52,6 +70,10 @@ pub(crate) enum Unauthenticated {
     Malformed(BadCredentials),
     /// They are not those of a client.
     Refused(AuthMethod),
+    /// The assertion of the client is not accepted.
+    BadAssertion(BadAssertion),
+    /// It cannot be decided whether the assertion was used before.
+    Undecided,
     /// They are those of a client, but it lacks a scope.
     InsufficientScope(ManagementScope),
     /// It cannot be decided.
@@ -64,14 +86,21 @@ pub(crate) struct Authenticator {
     chain: ValidationChain,
     public_clients: Vec<ClientId>,
     known: KnownCallers,
+    /// The assertions that were used. `None`: nothing remembers them, so none is taken.
+    used: Option<UsedOnce>,
 }
 
 impl Authenticator {
     /// Creates an authenticator that knows these public clients.
-    pub(crate) fn new(public_clients: Vec<ClientId>) -> Self {
+    pub(crate) fn new(public_clients: Vec<ClientId>, used: Option<UsedOnce>) -> Self {
         let chain = [Kind::ApiKey, Kind::Access, Kind::Session];
         let chain = chain.into_iter().fold(ValidationChain::new(), ValidationChain::allow_kind);
-        Self { chain, public_clients, known: KnownCallers::default() }
+        Self { chain, public_clients, known: KnownCallers::default(), used }
+    }
+
+    /// Returns whether clients may authenticate by assertions.
+    pub(crate) fn takes_assertions(&self) -> bool {
+        self.used.is_some()
     }
 
     /// Returns who a request comes from, as far as a route demands it; `None` where it does not.
@@ -80,18 +109,26 @@ impl Authenticator {
         manager: &TokenManager,
         demand: Demand,
         credentials: Result<Option<Credentials>, BadCredentials>,
-        (address, certificate): (Option<IpAddr>, Option<&Confirmation>),
+        seen: Seen<'_>,
     ) -> Result<Option<Identity>, Unauthenticated> {
         if !demand.asks_for_credentials() {
             return Ok(None);
         }
         let credentials = credentials.map_err(Unauthenticated::Malformed)?;
+        let mut signed = None;
         let (client_id, bearer, method) = match credentials.ok_or(Unauthenticated::Missing)? {
             Credentials::Bearer(bearer) => (None, bearer, AuthMethod::Bearer),
             Credentials::Basic { client_id, secret } => {
                 (Some(client_id), secret, AuthMethod::Basic)
             }
             Credentials::Form { client_id, secret } => (Some(client_id), secret, AuthMethod::Form),
+            Credentials::Assertion { client_id, assertion } => {
+                let opened = self.open(manager, client_id.as_deref(), &assertion, seen).await?;
+                let bearer = opened.bearer.expose().to_owned();
+                let client = opened.client.clone();
+                signed = Some(opened);
+                (Some(client), bearer, AuthMethod::Assertion)
+            }
             Credentials::ClientId(named) if demand == Demand::TokenEndpoint => {
                 let known = self.public_clients.iter().find(|client| **client == *named);
                 let client = known.ok_or(Unauthenticated::Refused(AuthMethod::Form))?;
@@ -101,9 +138,9 @@ impl Authenticator {
         };
         let presentation = Presentation::new(&bearer);
         // A key that is bound to a certificate opens the service with that certificate alone.
-        let mut presentation =
-            certificate.into_iter().fold(presentation, Presentation::confirmation);
-        if let Some(address) = address {
+        let key = signed.as_ref().map(|signed| &signed.key).or(seen.certificate);
+        let mut presentation = key.into_iter().fold(presentation, Presentation::confirmation);
+        if let Some(address) = seen.address {
             presentation = presentation.ip(address);
         }
         let read = |active: &ActiveToken<'_>| self.known.of(active.id(), || active.to_token());
@@ -125,10 +162,39 @@ impl Authenticator {
         if !is_theirs {
             return Err(Unauthenticated::Refused(method));
         }
+        if let (Some(signed), Some(used)) = (&signed, &self.used) {
+            signed.use_up(used).await?;
+        }
         if let Some(scope) = demand.scope().filter(|scope| !scope.is_in(&token.scopes)) {
             return Err(Unauthenticated::InsufficientScope(scope));
         }
-        Ok(Some(Identity::Proven(Box::new(Caller { token, bearer, method }))))
+        let key = signed.map(|signed| signed.key);
+        Ok(Some(Identity::Proven(Box::new(Caller { token, bearer, method, key }))))
+    }
+
+    /// Returns what an assertion presents.
+    async fn open(
+        &self,
+        manager: &TokenManager,
+        client_id: Option<&str>,
+        assertion: &str,
+        seen: Seen<'_>,
+    ) -> Result<Signed, Unauthenticated> {
+        let Some(issuer) = seen.issuer.filter(|_| self.takes_assertions()) else {
+            return Err(Unauthenticated::Malformed(BadCredentials::AssertionsNotTaken));
+        };
+        let expected = Expected { client_id, issuer, address: seen.address };
+        Ok(expected.open(manager, &self.known, assertion).await?)
+    }
+}
+
+impl From<NotAuthenticated> for Unauthenticated {
+    fn from(cause: NotAuthenticated) -> Self {
+        match cause {
+            NotAuthenticated::Bad(bad) => Self::BadAssertion(bad),
+            NotAuthenticated::Failed(error) => refused(error, AuthMethod::Assertion),
+            NotAuthenticated::Undecided => Self::Undecided,
+        }
     }
 }
 
@@ -156,6 +222,11 @@ impl Caller {
     /// Returns the bearer token that it authenticated with.
     pub(crate) fn bearer(&self) -> &str {
         &self.bearer
+    }
+
+    /// Returns its bearer token as it presents it, with the key that it has proven.
+    pub(crate) fn presentation(&self) -> Presentation<'_> {
+        self.key.iter().fold(Presentation::new(&self.bearer), Presentation::confirmation)
     }
 
     /// Returns whether it has a scope.

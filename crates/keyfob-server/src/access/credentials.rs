@@ -3,6 +3,7 @@
 use base64ct::{Base64, Encoding as _};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use keyfob_jwt::client_assertion::ASSERTION_TYPE;
 use percent_encoding::percent_decode_str;
 
 use crate::form::Form;
@@ -19,6 +20,8 @@ pub(crate) enum Credentials {
     Form { client_id: String, secret: String },
     /// The header with the scheme `Bearer`.
     Bearer(String),
+    /// `private_key_jwt`: an assertion in the form (RFC 7523 section 2.2).
+    Assertion { client_id: Option<String>, assertion: String },
     /// A client id without a secret: a public client.
     ClientId(String),
 }
@@ -32,6 +35,9 @@ pub(crate) enum BadCredentials {
     SeveralMethods,
     DifferentClient,
     SecretWithoutClient,
+    AssertionType,
+    NoAssertion,
+    AssertionsNotTaken,
 }
 
 impl BadCredentials {
@@ -43,6 +49,11 @@ impl BadCredentials {
             Self::SeveralMethods => "the client authenticates in more than one way: use one",
             Self::DifferentClient => "client_id names another client than the Authorization header",
             Self::SecretWithoutClient => "client_secret needs client_id",
+            Self::AssertionType => {
+                "client_assertion needs client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            }
+            Self::NoAssertion => "client_assertion_type needs client_assertion",
+            Self::AssertionsNotTaken => "this service takes no client assertions: use a secret",
         }
     }
 }
@@ -57,6 +68,15 @@ impl Credentials {
         let header = from_header(headers)?;
         let Some(form) = form else { return Ok(header) };
         let (client_id, secret) = (form.get("client_id"), form.get("client_secret"));
+        if let Some(assertion) = assertion(form)? {
+            return match (header, secret) {
+                (None, None) => {
+                    let client_id = client_id.map(str::to_owned);
+                    Ok(Some(Self::Assertion { client_id, assertion }))
+                }
+                _ => Err(BadCredentials::SeveralMethods),
+            };
+        }
         match (header, client_id, secret) {
             (Some(_), _, Some(_)) => Err(BadCredentials::SeveralMethods),
             (Some(Self::Basic { client_id: named, .. }), Some(client_id), None)
@@ -81,8 +101,18 @@ impl std::fmt::Debug for Credentials {
             Self::Basic { .. } => "Basic",
             Self::Form { .. } => "Form",
             Self::Bearer(_) => "Bearer",
+            Self::Assertion { .. } => "Assertion",
             Self::ClientId(_) => "ClientId",
         })
+    }
+}
+
+fn assertion(form: &Form) -> Result<Option<String>, BadCredentials> {
+    match (form.get("client_assertion_type"), form.get("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(ASSERTION_TYPE), Some(assertion)) => Ok(Some(assertion.to_owned())),
+        (Some(ASSERTION_TYPE), None) => Err(BadCredentials::NoAssertion),
+        (Some(_) | None, _) => Err(BadCredentials::AssertionType),
     }
 }
 
@@ -140,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_authenticates_in_one_of_three_ways() {
+    fn a_client_authenticates_in_one_of_four_ways() {
         let (client_id, secret) = ("a b".to_owned(), "s".to_owned());
         assert_eq!(
             read(&[&basic_of("a+b:%73")], ""),
@@ -150,6 +180,15 @@ mod tests {
             read(&[], "client_id=a+b&client_secret=s"),
             Ok(Some(Credentials::Form { client_id: client_id.clone(), secret }))
         );
+        let typ = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let assertion = || "a.b.c".to_owned();
+        for (named, client_id) in [("", None), ("&client_id=a", Some("a".to_owned()))] {
+            let expected = Credentials::Assertion { client_id, assertion: assertion() };
+            assert_eq!(
+                read(&[], &format!("{typ}&client_assertion=a.b.c{named}")),
+                Ok(Some(expected))
+            );
+        }
         assert_eq!(read(&["BEARER x"], ""), Ok(Some(Credentials::Bearer("x".into()))));
         assert_eq!(read(&[], "client_id=a+b"), Ok(Some(Credentials::ClientId(client_id))));
         assert_eq!(read(&[], "token=x"), Ok(None));
@@ -164,6 +203,17 @@ mod tests {
         assert_eq!(read(&["Bearer x"], "client_secret=s"), Err(SeveralMethods));
         assert_eq!(read(&[&basic], "client_id=b"), Err(DifferentClient));
         assert_eq!(read(&[], "client_secret=s"), Err(SecretWithoutClient));
+        let typ = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let assertion = format!("{typ}&client_assertion=a.b.c");
+        for header in [&*basic, "Bearer x"] {
+            assert_eq!(read(&[header], &assertion), Err(SeveralMethods));
+        }
+        let both = format!("{assertion}&client_id=a&client_secret=s");
+        assert_eq!(read(&[], &both), Err(SeveralMethods));
+        assert_eq!(read(&[], typ), Err(NoAssertion));
+        assert_eq!(read(&[], "client_assertion=a.b.c&client_id=a"), Err(AssertionType));
+        let other = "client_assertion_type=urn:saml2&client_assertion=a.b.c";
+        assert_eq!(read(&[], other), Err(AssertionType));
         assert_eq!(read(&["Digest x"], ""), Err(UnknownScheme));
         for header in
             ["Basic", "Basic !", "Bearer ", "Bearer a b", &basic_of("no colon"), &basic_of("a:%ff")]

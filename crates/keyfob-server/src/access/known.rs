@@ -19,14 +19,18 @@ pub(crate) struct KnownCallers {
 }
 
 impl KnownCallers {
+    /// Returns the token with this id, if it was seen.
+    pub(crate) fn get(&self, id: TokenId) -> Option<Arc<Token>> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
     /// Returns a token of a caller. `copy` makes it when it is seen for the first time.
     pub(crate) fn of<E>(
         &self,
         id: TokenId,
         copy: impl FnOnce() -> Result<Token, E>,
     ) -> Result<Arc<Token>, E> {
-        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some(token) = known {
+        if let Some(token) = self.get(id) {
             return Ok(token);
         }
         let token = Arc::new(copy()?);

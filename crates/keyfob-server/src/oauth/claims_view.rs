@@ -126,7 +126,7 @@ impl Serialize for ClaimsView<'_> {
         }
         optional(&mut map, "client_id", &token.client())?;
         if token.kind() != Kind::Refresh {
-            map.serialize_entry("token_type", token_type(self.registered.confirmation.as_ref()))?;
+            map.serialize_entry("token_type", token_type(self.registered.bound_to().as_deref()))?;
         }
         optional(&mut map, "exp", &token.expires_at().map(|at| at.as_secs()))?;
         map.serialize_entry("iat", &token.issued_at().as_secs())?;
@@ -153,7 +153,7 @@ impl ClaimsView<'_> {
         if !registered.authentication_methods.is_empty() {
             map.serialize_entry("amr", &registered.authentication_methods)?;
         }
-        optional(map, "cnf", &registered.confirmation)?;
+        optional(map, "cnf", &registered.bound_to().as_deref())?;
         optional(map, "act", &registered.actors)?;
         for (name, value) in self.private.iter().flat_map(PrivateClaims::members) {
             if !OWN_MEMBERS.contains(&&*name) {

@@ -1,5 +1,6 @@
 //! The forms of the OAuth endpoints, and their parameters.
 
+use keyfob_jwt::client_assertion;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::grant_type::GrantType;
@@ -77,6 +78,18 @@ const CLIENT_ID: Parameter = Parameter::new(
 const CLIENT_SECRET: Parameter =
     Parameter::new("client_secret", Value::Text(secret), "The API key of the client.");
 
+const ASSERTION_TYPE: Parameter = Parameter::new(
+    "client_assertion_type",
+    Value::Text(assertion_type),
+    "The type of `client_assertion`. It is there if that is.",
+);
+
+const ASSERTION: Parameter = Parameter::new(
+    "client_assertion",
+    Value::Text(secret),
+    "A JWT by which the client authenticates, instead of a secret (RFC 7523 section 2.2).",
+);
+
 pub(crate) const DPOP: Parameter = Parameter::text::<String>(
     "DPoP",
     "A proof of the key that the tokens are to be bound to (RFC 9449 section 5).",
@@ -96,13 +109,13 @@ pub(crate) const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 pub(crate) const INTROSPECTION: &[FormBody] = &[FormBody {
     name: "IntrospectionForm",
     about: "A token to introspect (RFC 7662 section 2.1).",
-    parameters: &[TOKEN, TOKEN_TYPE_HINT, CLIENT_ID, CLIENT_SECRET],
+    parameters: &[TOKEN, TOKEN_TYPE_HINT, CLIENT_ID, CLIENT_SECRET, ASSERTION_TYPE, ASSERTION],
 }];
 
 pub(crate) const REVOCATION: &[FormBody] = &[FormBody {
     name: "RevocationForm",
     about: "A token to revoke (RFC 7009 section 2.1).",
-    parameters: &[TOKEN, TOKEN_TYPE_HINT, CLIENT_ID, CLIENT_SECRET],
+    parameters: &[TOKEN, TOKEN_TYPE_HINT, CLIENT_ID, CLIENT_SECRET, ASSERTION_TYPE, ASSERTION],
 }];
 
 pub(crate) const TOKEN_REQUESTS: &[FormBody] = &[
@@ -117,6 +130,8 @@ pub(crate) const TOKEN_REQUESTS: &[FormBody] = &[
             RESOURCE,
             CLIENT_ID,
             CLIENT_SECRET,
+            ASSERTION_TYPE,
+            ASSERTION,
         ],
     },
     FormBody {
@@ -129,6 +144,8 @@ pub(crate) const TOKEN_REQUESTS: &[FormBody] = &[
             RESOURCE,
             CLIENT_ID,
             CLIENT_SECRET,
+            ASSERTION_TYPE,
+            ASSERTION,
         ],
     },
     FormBody {
@@ -146,6 +163,8 @@ pub(crate) const TOKEN_REQUESTS: &[FormBody] = &[
             RESOURCE,
             CLIENT_ID,
             CLIENT_SECRET,
+            ASSERTION_TYPE,
+            ASSERTION,
         ],
     },
 ];
@@ -160,6 +179,10 @@ fn text(_: &mut SchemaGenerator) -> Schema {
 
 fn filled(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1 })
+}
+
+fn assertion_type(_: &mut SchemaGenerator) -> Schema {
+    one_word(client_assertion::ASSERTION_TYPE)
 }
 
 fn secret(_: &mut SchemaGenerator) -> Schema {

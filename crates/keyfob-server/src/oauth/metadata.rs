@@ -1,5 +1,6 @@
 //! The metadata of the authorization server (RFC 8414).
 
+use keyfob_jwt::key::Algorithm;
 use keyfob_tower::dpop::Dpop;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +11,9 @@ use crate::call::Call;
 use crate::respond::json::{self, Answer};
 
 /// The ways in which a client may authenticate (RFC 8414 section 2).
-const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post"];
+const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+type AssertionAlgorithms = [&'static str; Algorithm::NAMES.len()];
 
 /// The metadata (RFC 8414 section 2).
 #[derive(Serialize, JsonSchema)]
@@ -29,8 +32,15 @@ pub(crate) struct Metadata {
     response_types_supported: [&'static str; 0],
     scopes_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
-    introspection_endpoint_auth_methods_supported: &'static [&'static str],
-    revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The algorithms of client assertions (`private_key_jwt`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_signing_alg_values_supported: Option<AssertionAlgorithms>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint_auth_signing_alg_values_supported: Option<AssertionAlgorithms>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_endpoint_auth_signing_alg_values_supported: Option<AssertionAlgorithms>,
     /// The algorithm of signed answers of introspection (RFC 9701 section 7).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>")]
@@ -50,6 +60,10 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let has_public_clients = !call.shared.settings.public_clients.is_empty();
     let jwt = &call.shared.settings.jwt;
     let none = has_public_clients.then_some("none");
+    let takes_assertions = call.shared.authenticator.takes_assertions();
+    let by_assertion = takes_assertions.then_some("private_key_jwt");
+    let methods: Vec<_> = AUTH_METHODS.into_iter().chain(by_assertion).collect();
+    let algorithms = takes_assertions.then_some(Algorithm::NAMES);
     json::ok(&Metadata {
         token_endpoint: format!("{base}/oauth2/token"),
         introspection_endpoint: format!("{base}/oauth2/introspect"),
@@ -62,9 +76,12 @@ pub(crate) async fn handle(call: Call) -> Answer {
         grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
         response_types_supported: [],
         scopes_supported: ManagementScope::ALL.map(ManagementScope::as_str).to_vec(),
-        token_endpoint_auth_methods_supported: AUTH_METHODS.iter().copied().chain(none).collect(),
-        introspection_endpoint_auth_methods_supported: AUTH_METHODS,
-        revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+        token_endpoint_auth_methods_supported: methods.iter().copied().chain(none).collect(),
+        introspection_endpoint_auth_methods_supported: methods.clone(),
+        revocation_endpoint_auth_methods_supported: methods,
+        token_endpoint_auth_signing_alg_values_supported: algorithms,
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms,
         tls_client_certificate_bound_access_tokens: call
             .shared
             .settings

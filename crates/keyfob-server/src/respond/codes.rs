@@ -39,6 +39,17 @@ const BY_STATUS: &[(u16, &[&str])] = &[
         401,
         &[
             "ahead_of_store",
+            "assertion_audience",
+            "assertion_client",
+            "assertion_critical",
+            "assertion_expired",
+            "assertion_id",
+            "assertion_in_future",
+            "assertion_key",
+            "assertion_lives_too_long",
+            "assertion_malformed",
+            "assertion_type",
+            "assertion_used",
             "confirmation_mismatch",
             "device_mismatch",
             "family_ended",
@@ -181,9 +192,11 @@ mod tests {
     use keyfob::limit::LimitError;
     use keyfob::store::StoreError;
     use keyfob::{Error, ErrorClass, Refusal, Ttl};
+    use keyfob_jwt::client_assertion::BadAssertion;
     use keyfob_tower::ErrorResponse;
 
     use super::*;
+    use crate::access::caller::Unauthenticated;
     use crate::respond::failure::Failure;
 
     #[test]
@@ -209,6 +222,15 @@ mod tests {
             let failure = Failure::from(error);
             let codes = of_status(failure.status.as_u16());
             assert!(codes.contains(&&*failure.code), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn codes_of_client_assertions_are_listed() {
+        for bad in BadAssertion::ALL {
+            let failure = Failure::from(Unauthenticated::BadAssertion(bad));
+            assert_eq!((failure.status.as_u16(), failure.oauth), (401, "invalid_client"));
+            assert!(of_status(401).contains(&&*failure.code), "{failure:?}");
         }
     }
 

@@ -186,11 +186,24 @@ impl From<Unauthenticated> for Failure {
             Unauthenticated::Refused(method) => Self {
                 code: "invalid_client".into(),
                 challenge: Some(match method {
-                    AuthMethod::Basic | AuthMethod::Form => Challenge::Basic,
+                    AuthMethod::Basic | AuthMethod::Form | AuthMethod::Assertion => {
+                        Challenge::Basic
+                    }
                     AuthMethod::Bearer => Challenge::InvalidToken,
                 }),
                 ..unauthorized("invalid_client", "the credentials of the client are not accepted")
             },
+            Unauthenticated::BadAssertion(bad) => {
+                tracing::debug!(code = bad.code(), "a client assertion is not accepted");
+                Self {
+                    code: bad.code().into(),
+                    challenge: Some(Challenge::Basic),
+                    ..unauthorized("invalid_client", bad.message())
+                }
+            }
+            Unauthenticated::Undecided => {
+                Self::undecided("it cannot be decided now whether the assertion was used before")
+            }
             Unauthenticated::InsufficientScope(scope) => Self {
                 code: "insufficient_scope".into(),
                 detail: format!("this needs the scope {scope}").into(),

@@ -28,7 +28,7 @@ use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
 use super::table::routes;
 use super::trace;
-use crate::access::caller::Identity;
+use crate::access::caller::{Identity, Seen};
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
@@ -241,14 +241,16 @@ async fn handle(
         let form = Form::parse(&body)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
         let identity =
-            authenticate(&shared, route, credentials, (address, certificate.as_ref())).await?;
+            authenticate(&shared, (route, &parts), credentials, address, certificate.as_ref())
+                .await?;
         charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
         (identity, query_of(route, &parts)?, Bytes::new(), Some(form))
     } else {
         // Nobody sends a long body before it is known who they are.
         let credentials = Credentials::read(&parts.headers, None);
         let identity =
-            authenticate(&shared, route, credentials, (address, certificate.as_ref())).await?;
+            authenticate(&shared, (route, &parts), credentials, address, certificate.as_ref())
+                .await?;
         charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
         let body = read(&shared, route.takes, &parts.headers, body).await?;
         keep(&parts, &body);
@@ -284,14 +286,17 @@ fn query_of(route: &Route, parts: &Parts) -> Result<Query, Failure> {
 
 async fn authenticate(
     shared: &Shared,
-    route: &Route,
+    (route, parts): (&Route, &Parts),
     credentials: Result<Option<Credentials>, BadCredentials>,
-    (address, certificate): (Option<IpAddr>, Option<&Confirmation>),
+    address: Option<IpAddr>,
+    certificate: Option<&Confirmation>,
 ) -> Result<Option<Identity>, Failure> {
+    let is_assertion = matches!(credentials, Ok(Some(Credentials::Assertion { .. })));
+    let issuer = is_assertion.then(|| shared.issuer(parts)).transpose()?;
+    let seen = Seen { address, certificate, issuer: issuer.as_deref() };
     let authenticator = &shared.authenticator;
-    let identity = authenticator
-        .authenticate(&shared.manager, route.demand, credentials, (address, certificate))
-        .await?;
+    let identity =
+        authenticator.authenticate(&shared.manager, route.demand, credentials, seen).await?;
     Ok(identity)
 }
 

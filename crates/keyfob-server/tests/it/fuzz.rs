@@ -29,6 +29,7 @@ fn no_bytes_break_the_parser_of_credentials() {
         "Bearer fob_at_0nJVxVgS9j0W5OZi96yPwG000AvpLzJCebS78rMTXd3K5J\ntoken=x",
         "client_id=app&client_secret=secret&token=x",
         "client_id=app&grant_type=refresh_token",
+        "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=a.b.c&token=x",
     ];
     run(2, &samples(&texts), fuzzing::credentials);
 }

@@ -4,6 +4,8 @@
 mod authorization;
 mod bad_input;
 mod certificates;
+mod client_assertion;
+mod client_keys;
 mod config;
 mod connections;
 mod dpop;

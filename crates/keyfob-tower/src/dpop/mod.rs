@@ -191,7 +191,7 @@ impl Dpop {
     /// If the token is not bound to the key, or the proof was used before.
     pub async fn accept(&self, proof: &Proof, token: &Token) -> Result<(), ErrorResponse> {
         // RFC 9449 section 7.1: what is presented with this scheme has to be bound to the key.
-        if token.claims.registered.confirmation.as_ref() != Some(&proof.key) {
+        if !token.claims.registered.is_bound_to(&proof.key) {
             return Err(ErrorResponse::new(keyfob::ErrorClass::InvalidToken).offer_dpop());
         }
         self.use_up(proof).await.map_err(|no_proof| self.refuse(&no_proof))

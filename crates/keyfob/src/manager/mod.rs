@@ -8,6 +8,7 @@
 //! | `issue` | issue one token, a pair, many, mint from another |
 //! | `modify` | edit a stored record, again if it has changed |
 //! | `validate` | a presented bearer token to its token, or a typed refusal |
+//! | `client_key` | API keys whose clients authenticate by a key of their own |
 //! | `derive` | a narrower token from a presented one, for a service that acts for the subject |
 //! | `descent` | a token that is made from another is never wider |
 //! | `settle` | what happens when a presented bearer token is not accepted |
@@ -30,6 +31,7 @@
 mod admit;
 mod background;
 mod builder;
+mod client_key;
 mod derive;
 mod descent;
 mod documents;

@@ -170,6 +170,12 @@ impl TokenManager {
             if record.kind != Kind::ApiKey {
                 return Err(Error::NotRotatable { id, kind: record.kind });
             }
+            if record.registered.client_key.is_some() {
+                let rule = "the API key has no secret: issue another API key with the new public key, \
+                            and revoke this one later";
+                let reason = InvalidReason::Contradiction { rule };
+                return Err(InvalidValue::new(Field::ClientKey, reason).into());
+            }
             check_live(loaded, record, now)?;
             let Some(generation) = record.generation.next() else {
                 let allowed = "fewer than 238328 secrets in the life of a key: issue another key";

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
+mod client_keys;
 mod contract_measured;
 mod contract_memory;
 mod contract_sealed;

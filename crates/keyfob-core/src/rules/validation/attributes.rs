@@ -57,10 +57,10 @@ impl TokenAttributes for Token {
     }
 
     fn is_bound_to_key(&self) -> bool {
-        self.claims.registered.confirmation.is_some()
+        self.claims.registered.is_bound()
     }
 
     fn is_bound_to(&self, key: &Confirmation) -> bool {
-        self.claims.registered.confirmation.as_ref() == Some(key)
+        self.claims.registered.is_bound_to(key)
     }
 }

@@ -35,6 +35,6 @@ pub(super) async fn handle(call: &Call) -> Answer {
     grant = form.say(asked.into_iter().fold(grant, Grant::audience))?;
     let proven = proven_key(call).await?;
     grant = proven.and_then(Proven::binding).into_iter().fold(grant, Grant::confirmation);
-    let issued = call.manager().derive(call.presentation(caller.bearer()), grant).await?;
+    let issued = call.manager().derive(call.presentation_of(caller), grant).await?;
     form.answer(call, &issued, None)
 }

@@ -379,7 +379,7 @@ impl TokenAttributes for ActiveToken<'_> {
     fn is_bound_to(&self, key: &Confirmation) -> bool {
         // Claims that cannot be read name no key.
         let claims = self.rest().ok().and_then(|rest| rest.registered);
-        self.has(BOUND) && claims.is_some_and(|claims| claims.confirmation.as_ref() == Some(key))
+        self.has(BOUND) && claims.is_some_and(|claims| claims.is_bound_to(key))
     }
 }
 

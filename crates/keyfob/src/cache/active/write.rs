@@ -52,7 +52,7 @@ pub(crate) fn write(
         | flag(token.issuer.is_some(), ISSUER)
         | flag(device.is_some(), DEVICE)
         | flag(claims.is_some(), CLAIMS)
-        | flag(token.claims.registered.confirmation.is_some(), BOUND)
+        | flag(token.claims.registered.is_bound(), BOUND)
         | flag(token.last_used.is_some(), USED)
         | flag(has_own_expiry, OWN_EXPIRY)
         | flag(since_drawn.is_none(), OWN_ISSUE)

@@ -87,6 +87,18 @@ pub(super) fn check_consistency(parts: &GrantParts) -> Result<(), InvalidValue> 
     if parts.kind != Kind::ApiKey && parts.registered.may_issue.is_some() {
         return contradiction(Field::MayIssue, "only an API key has one");
     }
+    if parts.registered.client_key.is_some() {
+        if parts.kind != Kind::ApiKey {
+            return contradiction(Field::ClientKey, "only an API key has one");
+        }
+        if parts.client.is_none() {
+            return contradiction(Field::ClientKey, "it needs a client: name whose key it is");
+        }
+        if parts.registered.confirmation.is_some() {
+            let rule = "the API key is bound to it already: leave the other key (cnf) out";
+            return contradiction(Field::ClientKey, rule);
+        }
+    }
     if parts.kind == Kind::Refresh && parts.uses.is_some() {
         let rule = "a refresh token is used once in each generation: leave the number out";
         return contradiction(Field::Uses, rule);

@@ -35,7 +35,7 @@ pub(in crate::manager) struct Prepared {
     pub(super) by: Option<Actor>,
     pub(super) now: Timestamp,
     pub(super) repeatable: Option<Repeatable>,
-    /// What the secret follows from, if the token is a JWT.
+    /// What the secret follows from, if the token is presented in another form.
     pub(super) bearer_key: Option<BearerKey>,
 }
 
@@ -69,7 +69,10 @@ impl TokenManager {
         if let Some(parent) = &parent {
             keep_until = keep_until.min(parent.keep_until);
         }
-        let bearer_key = parts.jwt.as_ref().map(|(_, key)| key.clone());
+        let bearer_key = match &parts.jwt {
+            Some((_, key)) => Some(key.clone()),
+            None => parts.registered.client_key.as_ref().map(|_| self.client_bearer_key()),
+        };
         let (uses_left, by) = (parts.uses, parts.by.clone());
         let is_root = matches!(parts.kind, Kind::Refresh | Kind::Session) && parent.is_none();
         let record = record_of(parts, parent.as_ref(), lifetime, now)?;
