@@ -240,6 +240,10 @@ async fn handle(
         keep(&parts, &body);
         let form = Form::parse(&body)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
+        if let (Ok(Some(Credentials::Assertion { .. })), Some(central)) = (&credentials, &central) {
+            // It counts once, and is for the central server: so that one checks it, in any case.
+            return Forwardable::new(central, route, &parts, body, address).send().await;
+        }
         let identity =
             authenticate(&shared, (route, &parts), credentials, address, certificate.as_ref())
                 .await?;

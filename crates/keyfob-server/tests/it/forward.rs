@@ -68,6 +68,20 @@ async fn a_request_is_sent_on_with_its_credentials_and_without_claims_about_its_
     }
 }
 
+/// An assertion counts once, so it must not be used up before it is known whether the edge can answer.
+#[tokio::test]
+async fn a_client_that_signs_is_authenticated_by_the_central_server() {
+    let (central, service) = edge().await;
+    let form = [
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", "a.b.c"),
+        ("token", "x"),
+    ];
+    assert_eq!(service.form("/oauth2/introspect", None, &form).await.status, 202);
+    let sent = central.0.lock().unwrap().pop().unwrap();
+    assert!(sent.body().starts_with(b"client_assertion_type="), "{:?}", sent.body());
+}
+
 #[tokio::test]
 async fn checks_and_what_is_about_the_edge_are_answered_by_it() {
     let (central, service) = edge().await;
