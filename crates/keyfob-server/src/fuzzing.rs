@@ -10,6 +10,10 @@ use http::{HeaderMap, HeaderValue};
 use keyfob::manager::PageCursor;
 use keyfob::store::Cursor;
 use keyfob::{InvalidValue, Timestamp};
+use keyfob_api::signals::{
+    ChangeStreamBody, CreateStreamBody, PollBody, StreamStatusBody, StreamSubjectBody,
+    VerifyStreamBody,
+};
 use keyfob_api::{
     DeriveBody, ExplainBody, GrantSpec, IntrospectBody, OneOrMany, RevokeBody, RotateBody,
     UpdateBody, ValidateBody, json,
@@ -94,6 +98,12 @@ pub fn body(bytes: &[u8]) -> bool {
         is_kept::<ExplainBody>(bytes),
         is_kept::<IntrospectBody>(bytes),
         is_kept::<RevokeBody>(bytes),
+        is_kept::<PollBody>(bytes),
+        is_kept::<CreateStreamBody>(bytes),
+        is_kept::<ChangeStreamBody>(bytes),
+        is_kept::<StreamStatusBody>(bytes),
+        is_kept::<VerifyStreamBody>(bytes),
+        is_kept::<StreamSubjectBody>(bytes),
     ];
     accepted.contains(&true)
 }

@@ -8,6 +8,7 @@ use crate::address::{AddressPolicy, Network, is_public};
 use crate::answer::{MAX_RETRY_AFTER, Verdict};
 use crate::endpoint::Endpoint;
 use crate::secret::{Secret, sign, verify};
+use crate::subject::{self, MAX_REMOVED, Subject};
 
 /// Reads any text as each setting of a webhook. Returns whether one took it.
 pub fn settings(bytes: &[u8]) -> bool {
@@ -44,8 +45,52 @@ pub fn settings(bytes: &[u8]) -> bool {
     is_taken
 }
 
+/// Reads an array of subjects, removes all but the last, and adds them again: who removed a subject hears nothing of it, until
+/// it is added; and a subject stands for nothing that only names a part of it. Returns whether all were taken.
+pub fn subjects(bytes: &[u8]) -> bool {
+    let Ok(mut subjects) = serde_json::from_slice::<Vec<Subject>>(bytes) else { return false };
+    let Some(last) = subjects.pop() else { return false };
+    let mut removed = Vec::new();
+    for subject in &subjects {
+        if subject::remove(&mut removed, subject).is_err() {
+            return false;
+        }
+        assert!(subject::is_removed(&removed, subject), "a subject stands for itself");
+        assert!(removed.len() <= MAX_REMOVED);
+    }
+    let is_complex = |subject: &Subject| subject.get("format").is_some_and(|it| it == "complex");
+    if !is_complex(&last) && removed.iter().all(|removed| !is_complex(removed)) {
+        assert_eq!(subject::is_removed(&removed, &last), removed.contains(&last));
+    }
+    for subject in &subjects {
+        subject::add(&mut removed, subject).expect("a subject that was removed is one");
+        assert!(!subject::is_removed(&removed, subject), "it was added again");
+    }
+    assert!(removed.is_empty(), "all were added again");
+    subject::check(&last).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn any_subjects_have_the_properties() {
+        let user = r#"{"format":"iss_sub","iss":"a","sub":"b"}"#;
+        let session = format!(
+            r#"{{"format":"complex","session":{{"format":"opaque","id":"c"}},"user":{user}}}"#
+        );
+        let seed = format!("[{user},{session},{{\"format\":\"opaque\",\"id\":\"c\"}}]");
+        assert!(super::subjects(seed.as_bytes()));
+        for at in 0..seed.len() {
+            for byte in [b'0', b'"', b':', b',', b'{', b'}', 0xff, b'c'] {
+                let mut changed = seed.clone().into_bytes();
+                changed[at] = byte;
+                super::subjects(&changed);
+                changed.truncate(at);
+                super::subjects(&changed);
+            }
+        }
+    }
+
     #[test]
     fn any_text_has_the_properties() {
         let seeds = [

@@ -58,6 +58,11 @@ fn no_bytes_break_the_readers_of_bodies() {
         r#"{"tokens":["a","b"]}"#,
         r#"{"target":{"filter":{"filter":"subject:$who","bind":{"who":"a"},"throttle":9}}}"#,
         r#"{"target":{"all":true},"dry_run":true,"reason":"left"}"#,
+        r#"{"maxEvents":5,"returnImmediately":true,"ack":["a"],"setErrs":{"b":{"err":"x"}}}"#,
+        r#"{"delivery":{"method":"urn:ietf:rfc:8935","endpoint_url":"https://a.example"}}"#,
+        r#"{"stream_id":"wh-0","aud":["a"],"iss":"x","min_verification_interval":60}"#,
+        r#"{"stream_id":"wh-0","status":"paused","reason":"x"}"#,
+        r#"{"stream_id":"wh-0","subject":{"format":"opaque","id":"x"}}"#,
     ];
     run(4, &samples(&texts), fuzzing::body);
 }
