@@ -21,6 +21,7 @@ mod promtool;
 mod schemathesis;
 mod service;
 mod services;
+mod signals;
 mod spectral;
 mod tools;
 mod traefik;
@@ -77,6 +78,11 @@ const PROGRAMS: &[Program] = &[
         name: "schemathesis",
         about: "holds the server to /openapi.json",
         run: schemathesis::run,
+    },
+    Program {
+        name: "signals",
+        about: "manages streams of Shared Signals, polls and is pushed tokens, with jose",
+        run: signals::run,
     },
     Program {
         name: "spectral",

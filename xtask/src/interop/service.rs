@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::http::{self, Answer};
+use super::process;
 use crate::cargo;
 
 /// A server over a store in memory. It stops when this is dropped.
@@ -40,10 +41,21 @@ impl Service {
     /// Builds `keyfob`, and starts a server with further arguments. See [`program`]. Its proofs of possession need
     /// a nonce, `spa` is a public client, and access tokens for `https://orders.example` are JWTs.
     pub(super) fn start_with(args: &[&str]) -> Result<Self> {
+        Self::launch("127.0.0.1:0", args, None)
+    }
+
+    /// Builds `keyfob`, and starts a server that has its own URL as its issuer, for what is sent without a request.
+    pub(super) fn start_as_issuer() -> Result<Self> {
+        let address = process::free_address()?.to_string();
+        Self::launch(&address, &[], Some(&format!("http://{address}")))
+    }
+
+    fn launch(listen: &str, args: &[&str], issuer: Option<&str>) -> Result<Self> {
         let program = program()?;
         let mut process = Command::new(&program)
-            .args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--dev", "--json", "--listen", listen])
             .args(args)
+            .envs(issuer.map(|issuer| ("KEYFOB_ISSUER", issuer)))
             // What needs no proof is not changed by this.
             .envs([("KEYFOB_DPOP_NONCE", "required"), ("KEYFOB_PUBLIC_CLIENTS", "spa")])
             .env("KEYFOB_JWT_AUDIENCES", "https://orders.example")
