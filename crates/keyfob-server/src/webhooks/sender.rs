@@ -4,7 +4,8 @@
 //! another answer to a second question gains nothing. A redirect is not followed. Of an answer only a short
 //! error of RFC 8935 is read.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,9 +22,13 @@ use keyfob_webhook::endpoint::Endpoint;
 use keyfob_webhook::secret::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
 use keyfob_webhook::set;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 /// How many addresses of a name are tried.
 const MAX_ADDRESSES: usize = 3;
+/// How many names are resolved at the same time. Each blocks a thread of a pool that others use too, also after the sender
+/// has given up.
+const MAX_LOOKUPS: usize = 64;
 /// The maximum size of the head of an answer.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -31,6 +36,7 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 pub(super) struct Sender {
     addresses: AddressPolicy,
     timeout: Duration,
+    lookups: Arc<Semaphore>,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsConnector>,
 }
@@ -71,6 +77,7 @@ impl Sender {
         Self {
             addresses,
             timeout,
+            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             #[cfg(feature = "tls")]
             tls: connector(),
         }
@@ -141,15 +148,26 @@ impl Sender {
         Err("this server was built without TLS".to_owned())
     }
 
+    /// Returns the addresses of a name.
+    async fn resolve(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {
+        let failed =
+            |error: &dyn std::fmt::Display| format!("the name cannot be resolved: {error}");
+        let permit = Arc::clone(&self.lookups).acquire_owned().await;
+        let permit = permit.map_err(|error| failed(&error))?;
+        let host = (endpoint.host().to_owned(), endpoint.port());
+        let resolving = tokio::task::spawn_blocking(move || {
+            let _until_it_ends = permit;
+            host.to_socket_addrs().map(Vec::from_iter)
+        });
+        let found = resolving.await.map_err(|error| failed(&error))?;
+        found.map_err(|error| failed(&error))
+    }
+
     /// Connects to an address that is allowed.
     async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, String> {
-        let host = (endpoint.host(), endpoint.port());
         let found: Vec<SocketAddr> = match endpoint.address() {
             Some(address) => vec![SocketAddr::from((address, endpoint.port()))],
-            None => tokio::net::lookup_host(host)
-                .await
-                .map_err(|error| format!("the name cannot be resolved: {error}"))?
-                .collect(),
+            None => self.resolve(endpoint).await?,
         };
         let is_allowed = |found: &&SocketAddr| self.addresses.allows(found.ip(), endpoint.is_tls());
         let allowed: Vec<_> = found.iter().filter(is_allowed).take(MAX_ADDRESSES).collect();
@@ -244,8 +262,6 @@ where
 /// Returns what opens connections with TLS, trusting the roots of the system.
 #[cfg(feature = "tls")]
 fn connector() -> Option<tokio_rustls::TlsConnector> {
-    use std::sync::Arc;
-
     use rustls::{ClientConfig, RootCertStore, crypto};
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
