@@ -171,14 +171,23 @@ pub struct PollBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_events: Option<u32>,
     /// Whether to answer at once also if there are no tokens. Otherwise the answer waits for one, for a while.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
     pub return_immediately: bool,
     /// The ids (`jti`) of tokens that the receiver has.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub ack: Vec<String>,
     /// The ids of tokens that the receiver does not accept, and why.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub set_errs: BTreeMap<String, SetErrorBody>,
+}
+
+/// Reads null as nothing, which some receivers write for an empty list.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Why a receiver does not accept a token (RFC 8936 section 2.6).
@@ -269,6 +278,8 @@ mod tests {
     #[test]
     fn a_poll_has_the_names_of_the_standard_and_may_be_empty() {
         assert_eq!(serde_json::from_str::<PollBody>("{}").unwrap(), PollBody::default());
+        let nothing = r#"{"maxEvents":null,"returnImmediately":null,"ack":null,"setErrs":null}"#;
+        assert_eq!(serde_json::from_str::<PollBody>(nothing).unwrap(), PollBody::default());
         let text = r#"{"maxEvents":0,"returnImmediately":true,"ack":["a"],"setErrs":{"b":{"err":"invalid_key"}},"x":1}"#;
         let body: PollBody = serde_json::from_str(text).unwrap();
         assert_eq!((body.max_events, body.return_immediately), (Some(0), true));

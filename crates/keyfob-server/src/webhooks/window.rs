@@ -85,8 +85,9 @@ impl Window {
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.queue.has_room() && self.beyond.len() + self.unseen.len() < WINDOW
+    /// Returns whether another event may be done: nothing waits before it, or there is room to remember it.
+    fn takes_answers(&self) -> bool {
+        self.queue.is_empty() || self.beyond.len() + self.unseen.len() < WINDOW
     }
 
     fn push_done(&mut self, id: String, after: Cursor) {
@@ -128,29 +129,31 @@ impl Registry {
             window.is_trimmed |= page.trimmed;
             for (event, after) in page.events {
                 let wants_more = max.is_some_and(|max| messages <= max);
-                if !window.has_room() || (unknown == 0 && !wants_more) {
+                if !window.queue.has_room() || (unknown == 0 && !wants_more) {
                     window.is_complete = true;
                     return Ok(window);
                 }
                 let name = event.id.to_string();
+                let error = asked.errors.get(name.as_str());
+                let is_acknowledged = asked.acknowledged.contains(name.as_str());
+                unknown -= usize::from(error.is_some()) + usize::from(is_acknowledged);
                 if window.unseen.remove(&name) {
                     window.push_done(name, after);
                     continue;
                 }
-                if asked.acknowledged.contains(name.as_str()) {
-                    unknown -= 1;
+                if is_acknowledged && window.takes_answers() {
                     window.acknowledged += 1;
                     window.push_done(name, after);
                     continue;
                 }
-                if let Some(error) = asked.errors.get(name.as_str()) {
-                    unknown -= 1;
-                    if self.reject((id, to), &mut window, &event, error).await? {
-                        window.rejected += 1;
-                        window.error = set::rejection_of(&error.err, &error.description);
-                        window.push_done(name, after);
-                        continue;
-                    }
+                if let Some(error) = error
+                    && window.takes_answers()
+                    && self.reject((id, to), &mut window, &event, error).await?
+                {
+                    window.rejected += 1;
+                    window.error = set::rejection_of(&error.err, &error.description);
+                    window.push_done(name, after);
+                    continue;
                 }
                 let (at, is_candidate) = (event.at, to.wants(event.what.as_str()));
                 let waiting = match (is_candidate && set::is_signal(&event), wants_more) {

@@ -260,6 +260,36 @@ async fn tokens_come_until_they_are_acknowledged_with_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_leaves_the_oldest_still_gets_it_and_loses_nothing() {
+    // More than may be acknowledged after the oldest.
+    const REVOCATIONS: usize = 1_040;
+    let service = Service::with(transmitting()).await;
+    let key = receiver(&service, "idp").await;
+    let id = id(&create(&service, &key, json!({})).await);
+    for n in 0..REVOCATIONS {
+        revoke(&service, n).await;
+    }
+    let (first, _) = poll(&service, &key, &id, json!({"maxEvents": 1})).await;
+    let oldest = first.keys().next().unwrap().clone();
+    let mut taken = BTreeSet::from([oldest.clone()]);
+    let mut acknowledged: Vec<String> = Vec::new();
+    for _ in 0..13 {
+        let (sets, _) = poll(&service, &key, &id, json!({"ack": acknowledged})).await;
+        assert!(sets.contains_key(&oldest));
+        taken.extend(sets.keys().cloned());
+        acknowledged = sets.into_keys().filter(|jti| *jti != oldest).collect();
+    }
+    assert_eq!(taken.len(), REVOCATIONS);
+    // What could not be remembered comes again, and is taken once the oldest is.
+    assert!(!acknowledged.is_empty());
+    acknowledged.push(oldest);
+    assert_eq!(
+        poll(&service, &key, &id, json!({"ack": acknowledged})).await,
+        (BTreeMap::new(), false)
+    );
+}
+
+#[tokio::test]
 async fn a_poll_waits_for_a_token_and_other_events_do_not_end_it() {
     let service = Arc::new(Service::with(transmitting()).await);
     let key = receiver(&service, "idp").await;
