@@ -22,10 +22,14 @@ pub(crate) const PREFIX: &str = "/console";
 /// How long the API may take. It may wait 15 s for the receiver of a webhook, and then there is an answer.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(20);
 
-/// The headers of a request for a page that the API gets too: they name the client and the request.
-const PASSED_ON: [HeaderName; 3] = [
+/// The headers of a request for a page that the API gets too: they name the client, its certificate, and the request.
+/// The API believes them as far as it would if they came straight to it.
+const PASSED_ON: [HeaderName; 6] = [
     FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("x-forwarded-client-cert"),
+    HeaderName::from_static("ssl-client-cert"),
     HeaderName::from_static("x-request-id"),
 ];
 

@@ -1,9 +1,11 @@
 //! Signing in and out, and what protects a session.
 
+use base64ct::{Base64, Encoding as _};
 use http::Request;
-use keyfob::{Filter, Kind, Paging, RevokeRequest};
-use keyfob_server::Settings;
-use keyfob_tower::TrustedProxies;
+use keyfob::token::Confirmation;
+use keyfob::{Filter, Grant, Kind, Paging, RevokeRequest};
+use keyfob_server::{CertificateSettings, Settings};
+use keyfob_tower::{CertificateHeader, TrustedProxies};
 
 use crate::support::Site;
 
@@ -32,6 +34,33 @@ async fn a_session_ends_with_its_key() {
         .id;
     site.manager.revoke(key, RevokeRequest::reason("left")).await.unwrap();
     assert_eq!(browser.get("/console/tokens").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_key_that_is_bound_to_a_certificate_signs_in_with_it_alone() {
+    let certificates = CertificateSettings {
+        header: Some(CertificateHeader::ClientCert),
+        bound_access_tokens: false,
+    };
+    let proxies = TrustedProxies::x_forwarded_for(["198.51.100.0/24"]).unwrap();
+    let site = Site::with(Settings::new().trusted_proxies(proxies).certificates(certificates));
+    let grant = Grant::new(Kind::ApiKey).client("ops").scope("keyfob:read");
+    let key = site.issue(grant.confirmation(Confirmation::of_certificate(b"own"))).await;
+    let key = key.bearer.expose();
+    let named = |certificate: &[u8]| Some(format!(":{}:", Base64::encode_string(certificate)));
+    let proxy = "198.51.100.7".parse().unwrap();
+    for wrong in [None, named(b"another")] {
+        let mut browser = site.browser().at(proxy).showing(wrong);
+        assert_eq!(browser.post("/console/sign-in", &[("key", key)]).await.status, 422);
+    }
+    let mut browser = site.browser().at(proxy).showing(named(b"own"));
+    assert_eq!(browser.post("/console/sign-in", &[("key", key)]).await.status, 303);
+    assert_eq!(browser.get("/console/tokens").await.status, 200);
+    // A cookie that is stolen is of no use without the certificate, nor is a header that no proxy has written.
+    let mut thief = browser.at("203.0.113.9".parse().unwrap());
+    assert_eq!(thief.get("/console/tokens").await.status, 401);
+    let mut thief = thief.at(proxy).showing(None);
+    assert_eq!(thief.get("/console/tokens").await.status, 401);
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub(crate) struct Browser<'a> {
     site: &'a Site,
     pub(crate) cookie: Option<String>,
     address: IpAddr,
+    /// What the header `Client-Cert` says.
+    certificate: Option<String>,
 }
 
 impl Site {
@@ -86,7 +88,7 @@ impl Site {
     }
 
     pub(crate) fn browser(&self) -> Browser<'_> {
-        Browser { site: self, cookie: None, address: [192, 0, 2, 1].into() }
+        Browser { site: self, cookie: None, certificate: None, address: [192, 0, 2, 1].into() }
     }
 
     /// Returns a browser whose person has signed in with a key of these scopes.
@@ -102,6 +104,11 @@ impl Site {
 impl Browser<'_> {
     pub(crate) fn at(self, address: IpAddr) -> Self {
         Self { address, ..self }
+    }
+
+    /// The same person, with a certificate that a proxy names.
+    pub(crate) fn showing(self, certificate: Option<String>) -> Self {
+        Self { certificate, ..self }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
@@ -132,6 +139,9 @@ impl Browser<'_> {
         let mut request = request.header("host", "keys.example").header("user-agent", "A browser");
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
+        }
+        if let Some(certificate) = &self.certificate {
+            request = request.header("client-cert", certificate);
         }
         let mut request = request.body(Body::from(body)).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.address, 4711)));

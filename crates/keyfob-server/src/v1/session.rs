@@ -1,7 +1,7 @@
 //! The caller itself, and sessions for people: a short-lived token instead of the key.
 
 use http::StatusCode;
-use keyfob::{Grant, Kind, Presentation, Scope, Ttl};
+use keyfob::{Grant, Kind, Scope, Ttl};
 use keyfob_api::OpenSessionBody;
 
 use super::input::body;
@@ -50,7 +50,7 @@ pub(crate) async fn open(call: Call) -> Answer {
     if let Some(user_agent) = user_agent {
         grant = grant.user_agent(user_agent);
     }
-    let mut presented = Presentation::new(caller.bearer());
+    let mut presented = call.presentation(caller.bearer());
     if let Some(address) = call.address {
         grant = grant.ip(address);
         presented = presented.ip(address);
