@@ -23,6 +23,7 @@ use tracing::Span;
 
 use super::charge;
 use super::context::RequestContext;
+use super::forwarding::{Forwardable, is_answered_here};
 use super::observe::Observed;
 use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
@@ -32,7 +33,6 @@ use crate::access::caller::{Identity, Seen};
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
-use crate::forward::{self, Forwardable};
 use crate::gateway::ext_authz::{self, Method};
 use crate::listen::Face;
 use crate::query::Query;
@@ -224,7 +224,7 @@ async fn handle(
     let certificate = client_certificate(&shared, &parts);
     charge::by_address(&shared, route, address, fields).await?;
     let central = shared.settings.forward.clone();
-    if let Some(central) = central.as_ref().filter(|_| !forward::is_answered_here(route)) {
+    if let Some(central) = central.as_ref().filter(|_| !is_answered_here(route)) {
         let body = read(&shared, route.takes, &parts.headers, body).await?;
         return Forwardable::new(central, route, &parts, body, address).send().await;
     }

@@ -6,6 +6,7 @@
 //! | `reply` | the bodies of a route as data: what it takes, what it answers |
 //! | `table`, `signals` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
+//! | `forwarding` | what an edge sends on to its central server |
 //! | `context` | the request that a task answers, for the lines of a log |
 //! | `request_id` | the id of a request |
 //! | `charge` | the limits that a route charges |
@@ -15,6 +16,7 @@
 mod charge;
 pub(crate) mod context;
 mod dispatch;
+mod forwarding;
 mod observe;
 pub(crate) mod reply;
 pub(crate) mod request_id;

@@ -1,0 +1,109 @@
+//! At an edge: requests that only the central server can answer are sent on to it, with the credentials of their caller.
+//! The central server decides about them as about any other.
+//!
+//! The edge answers checks of tokens, and what is about itself. A check that needs what only the central server has fails
+//! with `not_at_edge`; then it is sent on too.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE,
+    IF_NONE_MATCH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+
+use super::route::{Route, Tag};
+use crate::forward::Forward;
+use crate::respond::failure::Failure;
+use crate::respond::json::Answer;
+
+/// The code of what cannot be done at an edge.
+const NOT_AT_EDGE: &str = "not_at_edge";
+
+/// The headers that are sent on, with those that the route reads. No other one: a central server that trusts the edge as
+/// a proxy would believe what a client of the edge says about its address or its certificate.
+const HEADERS: [HeaderName; 6] =
+    [ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT];
+
+/// The same, of traces, and the id of the request.
+const NAMED_HEADERS: [&str; 4] = ["last-event-id", "traceparent", "tracestate", "x-request-id"];
+
+/// The headers of one connection, which are not those of an answer (RFC 9110 section 7.6.1).
+const OF_CONNECTION: [HeaderName; 6] =
+    [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What is no check of a token, and nevertheless about the edge.
+const OF_EDGE: [&str; 6] =
+    ["introspect", "getCaller", "getReport", "getLimits", "getLimitStatus", "testLimit"];
+
+/// Whether an edge answers a route itself.
+pub(crate) fn is_answered_here(route: &Route) -> bool {
+    matches!(route.tag, Tag::Validation | Tag::Service) || OF_EDGE.contains(&route.operation)
+}
+
+/// A request that may have to be sent on.
+#[derive(Debug)]
+pub(crate) struct Forwardable {
+    to: Arc<dyn Forward>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Forwardable {
+    pub(crate) fn new(
+        to: &Arc<dyn Forward>,
+        route: &Route,
+        parts: &Parts,
+        body: Bytes,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let named = NAMED_HEADERS.into_iter().chain(route.headers.iter().map(|header| header.name));
+        let named = named.filter_map(|name| HeaderName::try_from(name).ok());
+        let mut headers = HeaderMap::new();
+        for name in HEADERS.into_iter().chain(named) {
+            for value in parts.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        let address = address.and_then(|address| HeaderValue::try_from(address.to_string()).ok());
+        headers.extend(address.map(|address| (FORWARDED_FOR, address)));
+        let (method, uri) = (parts.method.clone(), parts.uri.clone());
+        Self { to: Arc::clone(to), method, uri, headers, body }
+    }
+
+    /// Returns an answer, or that of the central server if only that has one.
+    pub(crate) async fn unless_answered(self, answer: Answer) -> Answer {
+        match answer {
+            Err(failure) if failure.code == NOT_AT_EDGE => self.send().await,
+            answer => answer,
+        }
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let Self { to, method, uri, headers, body } = self;
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let request = Request::builder().method(method).uri(path).body(body);
+        let mut request = request.map_err(|_| Failure::internal("server_error"))?;
+        *request.headers_mut() = headers;
+        match to.forward(request).await {
+            Ok(mut response) => {
+                for name in OF_CONNECTION {
+                    response.headers_mut().remove(name);
+                }
+                Ok(response.map(Body::new))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a request cannot be sent on");
+                Err(Failure::undecided("the central server does not answer: try again"))
+            }
+        }
+    }
+}
