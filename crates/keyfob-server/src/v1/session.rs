@@ -50,7 +50,7 @@ pub(crate) async fn open(call: Call) -> Answer {
     if let Some(user_agent) = user_agent {
         grant = grant.user_agent(user_agent);
     }
-    let mut presented = call.presentation(caller.bearer());
+    let mut presented = call.presentation_of(caller);
     if let Some(address) = call.address {
         grant = grant.ip(address);
         presented = presented.ip(address);
