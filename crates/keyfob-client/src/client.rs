@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body_util::Full;
-use keyfob_core::random::{OsRandom, Random as _};
+use keyfob_core::random::{OsRandom, fraction};
 use serde::de::DeserializeOwned;
 
 use crate::budget::RetryBudget;
@@ -118,7 +118,12 @@ impl Client {
             }
             let may_repeat = outcome_of(&error).is_some_and(|it| it.may_repeat(request.repeat));
             let wait = match may_repeat {
-                true => retry.next_wait(attempts, begun.elapsed(), error.retry_after(), random()),
+                true => retry.next_wait(
+                    attempts,
+                    begun.elapsed(),
+                    error.retry_after(),
+                    fraction(&OsRandom),
+                ),
                 false => None,
             };
             match wait {
@@ -141,15 +146,6 @@ fn outcome_of(error: &Error) -> Option<Attempt> {
         }),
         Error::Api(error) => Some(Attempt::Answered(error.status())),
         _ => None,
-    }
-}
-
-/// Returns a number between 0 and 1. Without randomness, the whole wait is made.
-pub(crate) fn random() -> f64 {
-    let mut bytes = [0; 4];
-    match OsRandom.fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
     }
 }
 

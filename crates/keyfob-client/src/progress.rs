@@ -4,9 +4,10 @@ use http::HeaderValue;
 use http::header::ACCEPT;
 use http_body_util::BodyExt as _;
 use keyfob_api::Problem;
+use keyfob_core::random::{OsRandom, fraction};
 use serde::de::DeserializeOwned;
 
-use crate::client::{Client, random, text_of};
+use crate::client::{Client, text_of};
 use crate::error::{ApiError, Error, TransportErrorKind};
 use crate::in_process::AnswerBody;
 use crate::lines::Lines;
@@ -123,7 +124,7 @@ impl ProgressLines {
         }
         tracing::debug!(code = error.code(), "a run resumes");
         let wait = retry.first_wait.saturating_mul(1 << self.failures.min(16)).min(retry.max_wait);
-        tokio::time::sleep(wait.mul_f64(random())).await;
+        tokio::time::sleep(wait.mul_f64(fraction(&OsRandom))).await;
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use keyfob_client::{Client, RetryPolicy};
 use keyfob_store::relay::{Follower, OtherNamespace, Trip};
 use keyfob_store::{
-    InvalidationListener, InvalidationSource, MonotonicInstant, Namespace, OsRandom, Random as _,
-    StoreError,
+    InvalidationListener, InvalidationSource, MonotonicInstant, Namespace, OsRandom, StoreError,
+    fraction,
 };
 use tokio::sync::watch;
 
@@ -93,7 +93,7 @@ impl Following {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(pause(failures, bound, random())) => {}
+                () = tokio::time::sleep(pause(failures, bound, fraction(&OsRandom))) => {}
                 _ = closed.changed() => return,
             }
         }
@@ -142,14 +142,6 @@ fn hold(bound: Duration, round_trip: Duration) -> Duration {
 fn pause(failures: u32, bound: Duration, random: f64) -> Duration {
     let longest = (bound / 8).saturating_mul(1 << failures.min(10)).min(MAX_PAUSE);
     longest.mul_f64(0.5 + random / 2.0)
-}
-
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    match OsRandom.fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
-    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,12 @@ impl<T: Random + ?Sized> Random for Arc<T> {
     }
 }
 
+/// Returns a number from 0 to 1 for the random part of a wait. If the source fails it is 1, so that the whole wait is made.
+pub fn fraction(random: &dyn Random) -> f64 {
+    let drawn = array(random).map_or(u32::MAX, u32::from_le_bytes);
+    f64::from(drawn) / f64::from(u32::MAX)
+}
+
 /// Returns `N` random bytes.
 ///
 /// # Errors
