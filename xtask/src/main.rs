@@ -2,7 +2,7 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `test` | installs `redis-server`, `curl` and `jq` if they are missing, then runs every test, and `alerts` |
+//! | `test` | installs `redis-server`, `nats-server`, `curl` and `jq` if they are missing, then runs every test, and `alerts` |
 //! | `alerts` | checks alert rules, dashboard and rendered metrics with `promtool` |
 //! | `check` | house rules, plain words, the documentation, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
 //! | `layers` | checks what may import what: see `layers/mod.rs` |

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The programs: servers, and what the guides of the documentation use.
-const PROGRAMS: [&str; 4] = ["redis-server", "redis-cli", "curl", "jq"];
+const PROGRAMS: [&str; 5] = ["redis-server", "redis-cli", "nats-server", "curl", "jq"];
 
 /// The package managers to try, by the name of their program, with the steps that install all of them.
 const MANAGERS: [(&str, &[&[&str]]); 5] = [
@@ -20,15 +20,16 @@ const MANAGERS: [(&str, &[&[&str]]); 5] = [
                 "--no-install-recommends",
                 "redis-server",
                 "redis-tools",
+                "nats-server",
                 "curl",
                 "jq",
             ],
         ],
     ),
-    ("dnf", &[&["install", "-y", "redis", "curl", "jq"]]),
-    ("apk", &[&["add", "redis", "curl", "jq", "bash"]]),
-    ("pacman", &[&["-Sy", "--noconfirm", "redis", "curl", "jq"]]),
-    ("brew", &[&["install", "redis", "curl", "jq"]]),
+    ("dnf", &[&["install", "-y", "redis", "curl", "jq"], &["install", "-y", "nats-server"]]),
+    ("apk", &[&["add", "redis", "nats-server", "curl", "jq", "bash"]]),
+    ("pacman", &[&["-Sy", "--noconfirm", "redis", "nats-server", "curl", "jq"]]),
+    ("brew", &[&["install", "redis", "nats-server", "curl", "jq"]]),
 ];
 
 /// Installs what is missing by the system's package manager.
@@ -41,7 +42,7 @@ pub(crate) fn ensure_installed() -> Result<()> {
     let Some((manager, steps)) = MANAGERS.iter().find(|(name, _)| in_path(name).is_some()) else {
         bail!(
             "missing: {missing}, and no known package manager was found. Install them (Redis 7.0 or later), \
-             or set KEYFOB_REDIS_SERVER to the path of a redis-server"
+             or set KEYFOB_REDIS_SERVER and KEYFOB_NATS_SERVER to the paths of the servers"
         );
     };
     for step in *steps {
@@ -58,7 +59,7 @@ pub(crate) fn ensure_installed() -> Result<()> {
         if !status.is_ok_and(|status| status.success()) {
             bail!(
                 "`{shown}` failed. Install {missing} by hand (Redis 7.0 or later), or set \
-                 KEYFOB_REDIS_SERVER to the path of a redis-server"
+                 KEYFOB_REDIS_SERVER and KEYFOB_NATS_SERVER to the paths of the servers"
             );
         }
     }
@@ -72,8 +73,14 @@ pub(crate) fn ensure_installed() -> Result<()> {
 
 /// Returns the programs that are not in PATH.
 fn missing() -> Vec<&'static str> {
-    let has_own_redis = std::env::var_os("KEYFOB_REDIS_SERVER").is_some();
-    let is_needed = |program: &&str| !(has_own_redis && program.starts_with("redis"));
+    let is_set = |variable| std::env::var_os(variable).is_some();
+    let (has_own_redis, has_own_nats) =
+        (is_set("KEYFOB_REDIS_SERVER"), is_set("KEYFOB_NATS_SERVER"));
+    let is_needed = |program: &&str| match *program {
+        "redis-server" | "redis-cli" => !has_own_redis,
+        "nats-server" => !has_own_nats,
+        _ => true,
+    };
     let missing = |program: &&str| in_path(program).is_none();
     PROGRAMS.into_iter().filter(is_needed).filter(missing).collect()
 }

@@ -43,7 +43,8 @@ pub enum WebhookMethod {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhookBody {
-    /// Where to send events: a URL with `https`. `http` is for networks that the operator allows.
+    /// Where to send events: a URL with `https`. `http` is for networks that the operator allows. Or `nats:` and a subject:
+    /// events are published to the NATS server of the service, under this subject and their type.
     pub url: String,
     /// Which events: types such as `keyfob.token.revoked`, or the starts of some, such as `keyfob.token.`.
     /// Empty: all.
@@ -174,7 +175,7 @@ pub struct WebhooksBody {
 pub struct DeliveryBody {
     /// Whether the receiver has it.
     pub delivered: bool,
-    /// The status that it answered with, if it answered.
+    /// The status that it answered with, if it answered. NATS answers with none.
     pub status: Option<u16>,
     /// What went wrong, if something did.
     pub error: Option<String>,

@@ -36,6 +36,7 @@
 //! - [`families`]: many tasks that refresh tokens, and an attacker with a stolen token.
 //! - [`limits`]: the contract of a limit store.
 //! - [`redis`]: starts real Redis servers; with the feature `tls` also servers with TLS.
+//! - [`nats`]: starts a real NATS server with JetStream, and reads its streams.
 //! - [`proxy`]: a TCP proxy that delays, stalls or cuts connections on request.
 //! - [`instrumented_store`]: a store wrapper that counts calls and injects faults.
 //! - [`recorder`]: a metrics recorder in memory.
@@ -48,9 +49,13 @@ pub mod contract;
 pub mod families;
 pub mod fuzz;
 pub mod instrumented_store;
+#[cfg(unix)]
+mod launch;
 pub mod limits;
 pub mod model;
 pub mod model_test;
+#[cfg(unix)]
+pub mod nats;
 pub mod proxy;
 pub mod recorder;
 #[cfg(unix)]

@@ -6,7 +6,9 @@ use keyfob_core::time::Timestamp;
 
 use crate::address::{AddressPolicy, Network, is_public};
 use crate::answer::{MAX_RETRY_AFTER, Verdict};
+use crate::destination::Destination;
 use crate::endpoint::Endpoint;
+use crate::nats::{MAX_REASON, acknowledged};
 use crate::secret::{Secret, sign, verify};
 use crate::subject::{self, MAX_REMOVED, Subject};
 
@@ -23,6 +25,19 @@ pub fn settings(bytes: &[u8]) -> bool {
             let allows = AddressPolicy::default().allows(address, endpoint.is_tls());
             assert_eq!(allows, endpoint.is_tls() && is_public(address));
         }
+    }
+    if let Ok(destination) = text.parse::<Destination>() {
+        is_taken = true;
+        assert_eq!(destination.to_string(), text, "a destination has one text");
+        if let Destination::Nats(prefix) = destination {
+            let subject = prefix.subject("keyfob.token.revoked");
+            assert!(subject.ends_with(".token.revoked"), "{subject}");
+            let is_safe = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'*' | b'>' | b'$');
+            assert!(subject.bytes().all(is_safe) && !subject.contains(".."), "{subject}");
+        }
+    }
+    if let Err(reason) = acknowledged(bytes) {
+        assert!(reason.len() <= MAX_REASON && !reason.contains(char::is_control), "{reason}");
     }
     if let Ok(network) = text.parse::<Network>() {
         is_taken = true;
@@ -96,6 +111,7 @@ mod tests {
         let seeds = [
             "https://shop.example:8443/hooks?a=b",
             "http://[::ffff:10.0.0.1]:80/",
+            "nats:prod.keyfob",
             "10.0.0.0/8",
             "::/0",
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

@@ -3,8 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`secret`] | secrets, and the signature of [Standard Webhooks](https://www.standardwebhooks.com) |
+//! | [`destination`] | where the events of a subscription are sent: over HTTP, or to NATS |
 //! | [`endpoint`] | where a webhook may be sent: the URL |
 //! | [`address`] | where a webhook may be sent: the address that the name leads to |
+//! | [`nats`] | the subjects of events in NATS, and what JetStream answers |
 //! | [`answer`] | what an answer of a receiver means |
 //! | [`retry`] | when a delivery is tried again, and when it is given up |
 //! | [`set`] | security event tokens: which events are signals of CAEP, and what they say |
@@ -17,7 +19,9 @@
 
 pub mod address;
 pub mod answer;
+pub mod destination;
 pub mod endpoint;
+pub mod nats;
 pub mod queue;
 pub mod retry;
 pub mod secret;

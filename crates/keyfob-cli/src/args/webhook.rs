@@ -10,6 +10,7 @@ or rotated.
 Examples:
   keyfob webhook add https://shop.example/hooks --type keyfob.token.revoked
   keyfob webhook add https://idp.example/events --set --audience https://idp.example
+  keyfob webhook add nats:keyfob.shop --description \"the stream of the shop\"
   keyfob webhook list
   keyfob webhook test wh-0123456789abcdef0123
   keyfob webhook dead-letters wh-0123456789abcdef0123";
@@ -27,7 +28,7 @@ pub(crate) struct WebhookArgs {
 pub(crate) enum WebhookCommand {
     /// Add a webhook: events from now on are sent to this URL
     Add {
-        /// The URL of the receiver
+        /// The URL of the receiver; or nats: and a subject, to publish to the NATS server of the service
         url: String,
         /// Send only events of this type, such as keyfob.token.revoked, or whose types start so:
         /// keyfob.token. May be repeated

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::args::{ConfigArgs, ConfigCommand, Settings};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::service::configuration::{Configuration, Source, certificate_files};
+use crate::service::configuration::{Configuration, Source, certificate_files, server_settings};
 use crate::service::traces;
 use crate::store_url::StoreUrl;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(
 }
 
 /// Checks what can be checked without the store: its URL, the key ring, the certificates, the URL of
-/// the collector.
+/// the collector, and the files of the server's settings.
 async fn check(read: &Configuration) -> Result<(), Failure> {
     if let Some(store) = &read.settings.store {
         store.parse::<StoreUrl>()?;
@@ -51,6 +51,7 @@ async fn check(read: &Configuration) -> Result<(), Failure> {
     if let Some(keys) = &read.settings.keys {
         keys.ring().await?;
     }
+    server_settings(&read.loaded.config)?;
     traces::start(&read.loaded.config.traces)?;
     if let Some(files) = certificate_files(&read.loaded.config.tls) {
         Certificates::load(files)?;

@@ -126,13 +126,14 @@ pub(crate) fn server_settings(config: &Config) -> Result<keyfob_server::Settings
         let client = open::central_client(central, &config.edge, settings.request_timeout)?;
         settings = settings.forward(Arc::new(ToCentral(client)));
     }
+    let invalid =
+        |message: String| Failure::Usage { code: "invalid_value", message, details: String::new() };
+    if let Some(nats) = &settings.webhooks.nats {
+        nats.check_files().map_err(|unusable| invalid(unusable.to_string()))?;
+    }
     let Some(path) = &config.leaks.github_keys else { return Ok(settings) };
     let keys = GithubKeys::parse(&read(path, MAX_KEYS_FILE_BYTES)?);
-    let keys = keys.map_err(|error| Failure::Usage {
-        code: "invalid_value",
-        message: format!("leaks.github_keys is not valid: {error}"),
-        details: String::new(),
-    })?;
+    let keys = keys.map_err(|error| invalid(format!("leaks.github_keys is not valid: {error}")))?;
     Ok(settings.github_keys(keys))
 }
 

@@ -148,6 +148,8 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("prefix", before.prefix != after.prefix),
         ("management", before.management != after.management),
         ("console", before.console != after.console),
+        ("webhooks", before.webhooks != after.webhooks),
+        ("nats", before.nats != after.nats),
         ("limits", before.limits != after.limits),
         ("tls", certificate_files(&before.tls) != certificate_files(&after.tls)),
         ("http.max_connections", http.max_connections != http_after.max_connections),

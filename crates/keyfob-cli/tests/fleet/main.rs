@@ -9,6 +9,8 @@ mod edge;
 mod forwarding;
 mod idempotency;
 mod lifecycle;
+#[cfg(feature = "nats")]
+mod nats;
 mod outage;
 mod poll;
 mod propagation;

@@ -15,7 +15,7 @@ pub(crate) struct Deployment {
     home: TempDir,
     store: String,
     /// Further variables of its servers.
-    variables: Vec<(&'static str, String)>,
+    pub(crate) variables: Vec<(&'static str, String)>,
     pub(crate) admin_key: String,
 }
 

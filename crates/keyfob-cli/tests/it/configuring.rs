@@ -56,6 +56,29 @@ fn the_configuration_is_shown_with_what_overrides_it_and_without_passwords() {
     assert_eq!(json["store"], "redis://:hunter2@redis:6379");
 }
 
+#[cfg(not(feature = "nats"))]
+#[test]
+fn without_the_feature_servers_of_nats_are_refused() {
+    let keyfob = Keyfob::new();
+    keyfob.file("keyfob.toml", "[nats]\nservers = [\"nats://127.0.0.1:4222\"]\n");
+    keyfob.run(&["config", "check", "--config", "keyfob.toml"]).exits(2).says("feature nats");
+    keyfob.run(&["serve", "--dev", "--config", "keyfob.toml"]).exits(2).says("feature nats");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn files_that_nats_needs_are_checked() {
+    let keyfob = Keyfob::new();
+    let file = "[nats]\nservers = [\"nats://127.0.0.1:4222\"]\nnkey = \"seed\"\n";
+    keyfob.file("keyfob.toml", file);
+    let check = ["config", "check", "--config", "keyfob.toml"];
+    keyfob.run(&check).exits(2).says("nats.nkey: seed: ");
+    keyfob.file("seed", "hunter2");
+    keyfob.run(&check).exits(2).says("its seed is not valid");
+    keyfob.file("keyfob.toml", "[nats]\nservers = [\"nats://127.0.0.1:4222\"]\n");
+    keyfob.run(&check).exits(0);
+}
+
 #[cfg(not(feature = "otlp"))]
 #[test]
 fn without_the_feature_a_collector_is_refused_and_open_telemetry_is_not_asked() {
@@ -92,11 +115,11 @@ fn the_packaged_configuration_has_every_setting_and_is_valid_with_each_of_them()
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
     };
     let sections = |line: &str| line.starts_with("#[").then(|| line[1..].to_owned());
-    let other_stores = ["#store_file", "#central", "#key_file", "#ca ="];
+    let left_out = ["#store_file", "#central", "#key_file", "#ca =", "#credentials", "#nkey"];
     let uncommented: Vec<_> = text
         .lines()
         // These exclude each other, or name files that are not here.
-        .filter(|line| !other_stores.iter().any(|setting| line.starts_with(setting)))
+        .filter(|line| !left_out.iter().any(|setting| line.starts_with(setting)))
         .map(|line| match line.strip_prefix('#') {
             Some(rest) if is_setting(line) => rest.to_owned(),
             _ => sections(line).unwrap_or_else(|| line.to_owned()),

@@ -97,7 +97,7 @@ fn settings(webhook: &WebhookBody, now: Timestamp) -> Markup {
         dl.facts {
             @if let Some(owner) = &webhook.owner { (fact("Managed by", text::value(owner))) }
             @match webhook.method {
-                WebhookMethod::Push => (fact("Receiver", text::value(&webhook.url))),
+                WebhookMethod::Push => (destination(&webhook.url)),
                 WebhookMethod::Poll => (fact("Polled at", text::value(&webhook.url))),
             }
             (fact("Events", names(webhook.types.iter().map(String::as_str), "all")))
@@ -109,6 +109,14 @@ fn settings(webhook: &WebhookBody, now: Timestamp) -> Markup {
                 count => html! { (count) " sign, while one replaces the other" },
             }))
         }
+    }
+}
+
+/// Where events are sent: the URL of a receiver, or subjects in NATS.
+fn destination(url: &str) -> Markup {
+    match url.strip_prefix("nats:") {
+        Some(prefix) => fact("Subjects in NATS", text::value(&format!("{prefix}.>"))),
+        None => fact("Receiver", text::value(url)),
     }
 }
 
@@ -179,6 +187,11 @@ mod tests {
         let settings = settings(&webhook, now).into_string();
         assert!(settings.contains("2 sign, while one replaces the other"), "{settings}");
         assert!(actions(&webhook).into_string().contains("after=start"));
+        assert!(settings.contains("Receiver"), "{settings}");
+        let webhook = WebhookBody { url: "nats:keyfob.shop".into(), ..webhook };
+        let settings = super::settings(&webhook, now).into_string();
+        assert!(settings.contains("Subjects in NATS"), "{settings}");
+        assert!(settings.contains("keyfob.shop.&gt;"), "{settings}");
     }
 
     #[test]

@@ -37,6 +37,7 @@ impl Config {
         let networks = self.webhooks.allowed_networks.iter().filter_map(|text| text.parse().ok());
         settings.webhooks.addresses = AddressPolicy::allowing(networks);
         settings.webhooks.retry.max_attempts = self.webhooks.max_attempts.get();
+        settings.webhooks.nats = self.nats.settings();
         settings.jwt = self.jwt.settings();
         settings.gateway_cookie =
             self.gateway.cookie.as_deref().and_then(|name| SessionCookie::new(name).ok());

@@ -63,6 +63,9 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
             all.push(wrong(["webhooks", "allowed_networks"], format!("is not valid: {error}")));
         }
     }
+    if let Some((setting, problem)) = config.nats.check() {
+        all.push(wrong(["nats", setting], problem));
+    }
     check_jwt(&config.jwt, &mut all);
     check_cache_and_edge(config, &mut all);
     check_traces(&config.traces, &mut all);

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `sections` | every setting, as types that serde reads |
 //! | `jwt` | access tokens in the form of JWTs |
+//! | `nats` | the NATS servers that events are published to |
 //! | `limits` | rate limits, and the routes that charge them |
 //! | `size`, `text` | values with units, and values that are written as text |
 //! | `given` | a setting that the environment or the command line gives |
@@ -37,6 +38,7 @@ mod error;
 mod given;
 mod jwt;
 mod limits;
+mod nats;
 mod places;
 mod sections;
 mod show;
@@ -49,6 +51,7 @@ mod unknown;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use jwt::{JwtAlgorithm, JwtSection};
 pub use limits::{LimitSection, LimitSubject};
+pub use nats::NatsSection;
 pub use sections::{
     CacheSection, ClientCertificates, Config, ConsoleSection, EdgeSection, GatewaySection,
     HttpSection, LogFormat, LogSection, ManagementSection, ProxiesSection, ProxyHeader, TlsSection,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::jwt::JwtSection;
 use super::limits::LimitSection;
+use super::nats::NatsSection;
 use super::size::ByteSize;
 use super::text;
 use crate::chains::ChainSpec;
@@ -75,6 +76,8 @@ pub struct Config {
     pub leaks: LeaksSection,
     /// Events sent to receivers.
     pub webhooks: WebhooksSection,
+    /// NATS servers that events are published to.
+    pub nats: NatsSection,
     /// What is logged, and in which form.
     pub log: LogSection,
     /// Traces of requests, sent to a collector.
@@ -442,6 +445,7 @@ impl Default for Config {
             jwt: JwtSection::default(),
             leaks: LeaksSection::default(),
             webhooks: WebhooksSection::default(),
+            nats: NatsSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),
             limits: BTreeMap::new(),

@@ -22,6 +22,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "jwt_lives_too_long",
             "no_issuer",
             "no_jwt_keys",
+            "no_nats",
             "no_proofs",
             "not_a_jwt",
             "not_at_edge",

@@ -106,6 +106,7 @@ impl From<WebhookError> for Failure {
         match error {
             WebhookError::NotFound => not_found(),
             WebhookError::Invalid(detail) => Self::bad("invalid_value", detail),
+            WebhookError::Nats(why) => Self::bad(why.code(), why.to_string()),
             WebhookError::NotTransmitting(why) => Self::bad(why.code(), why.to_string()),
             WebhookError::TooManyStreams => Self {
                 code: "too_many_streams".into(),

@@ -1,4 +1,4 @@
-//! Webhooks: events sent to receivers over HTTP.
+//! Webhooks: events sent to receivers over HTTP, or published to NATS.
 //!
 //! | module | what |
 //! |---|---|
@@ -12,7 +12,10 @@
 //! | `backlog` | what waits, as gauges |
 //! | `message` | what is sent about an event: JSON, or a signed security event token |
 //! | `transmitter` | who signs security event tokens |
+//! | `destination` | from a URL to who sends there |
 //! | `sender` | one request to one receiver |
+//! | `nats` | one message to a stream of NATS |
+//! | `tls` | the TLS of both |
 //! | `runner` | the deliveries of one subscription, by the replica that has its lease |
 //! | `supervisor` | one runner for each subscription |
 //!
@@ -20,7 +23,9 @@
 
 mod backlog;
 mod dead_letters;
+mod destination;
 mod message;
+pub mod nats;
 mod notices;
 mod poll;
 mod registry;
@@ -30,6 +35,8 @@ mod stored;
 mod streams;
 mod subscriptions;
 mod supervisor;
+#[cfg(feature = "tls")]
+mod tls;
 mod transmitter;
 mod watch;
 mod window;
@@ -39,6 +46,7 @@ use std::time::Duration;
 use keyfob_webhook::address::AddressPolicy;
 use keyfob_webhook::retry::RetryPolicy;
 
+pub use nats::NatsSettings;
 pub(crate) use registry::{Registry, WebhookError};
 pub(crate) use stored::WebhookId;
 
@@ -52,8 +60,10 @@ pub struct WebhookSettings {
     pub retry: RetryPolicy,
     /// For how long a replica delivers alone: another takes over so long after one has ended unexpectedly.
     pub lease: Duration,
-    /// How long a receiver may take to answer.
+    /// How long a receiver may take to answer, or NATS to acknowledge.
     pub timeout: Duration,
+    /// The NATS servers that subscriptions may publish to. Default: none.
+    pub nats: Option<NatsSettings>,
 }
 
 impl Default for WebhookSettings {
@@ -63,6 +73,7 @@ impl Default for WebhookSettings {
             retry: RetryPolicy::default(),
             lease: Duration::from_secs(15),
             timeout: Duration::from_secs(15),
+            nats: None,
         }
     }
 }

@@ -12,16 +12,15 @@ use keyfob::values::{Timestamp, Ttl};
 use keyfob::{Error, TokenManager};
 use keyfob_api::webhook::{DeliveryBody, WebhookBody, WebhookMethod, WebhookState};
 use keyfob_webhook::answer::Verdict;
-use keyfob_webhook::endpoint::{Endpoint, InvalidEndpoint};
+use keyfob_webhook::destination::InvalidDestination;
 use keyfob_webhook::subject::InvalidSubject;
 use tokio::sync::Notify;
 
 use super::WebhookSettings;
 use super::backlog::Backlog;
-use super::sender::{Message, Outcome, Proof, Sender};
-use super::stored::{
-    self, Position, SecretHeader, Subscription, Versioned, WebhookId, subscriptions,
-};
+use super::nats::{NatsUnusable, Publisher};
+use super::sender::{Message, Outcome, Sender};
+use super::stored::{self, Position, Subscription, Versioned, WebhookId, subscriptions};
 use super::transmitter::{NotTransmitting, Transmitter};
 
 pub(super) const MAX_TEXT: usize = 256;
@@ -35,6 +34,7 @@ pub(crate) struct Registry {
     pub(super) manager: TokenManager,
     pub(super) settings: WebhookSettings,
     pub(super) sender: Sender,
+    pub(super) publisher: Publisher,
     metrics: HttpMetrics,
     pub(super) backlog: Backlog,
     /// Wakes the supervisor after a change by this process.
@@ -52,6 +52,8 @@ pub(crate) enum WebhookError {
     Invalid(String),
     /// There are no keys, or no issuer, for security event tokens.
     NotTransmitting(NotTransmitting),
+    /// Nothing can be published to NATS, or not there.
+    Nats(NatsUnusable),
     /// The receiver has as many streams as it may have.
     TooManyStreams,
     /// The receiver asks for a verification too soon after the last one, or there are too many notices.
@@ -77,8 +79,8 @@ impl From<InvalidSubject> for WebhookError {
     }
 }
 
-impl From<InvalidEndpoint> for WebhookError {
-    fn from(invalid: InvalidEndpoint) -> Self {
+impl From<InvalidDestination> for WebhookError {
+    fn from(invalid: InvalidDestination) -> Self {
         Self::Invalid(format!("url: {invalid}"))
     }
 }
@@ -96,6 +98,7 @@ impl Registry {
         metrics: HttpMetrics,
     ) -> Arc<Self> {
         let sender = Sender::new(settings.addresses.clone(), settings.timeout);
+        let publisher = Publisher::new(settings.nats.clone(), settings.timeout);
         let (changed, noticed) = (Notify::new(), Notify::new());
         let (transmitter, backlog) = (RwLock::default(), Backlog::new(metrics.clone()));
         Arc::new(Self {
@@ -103,6 +106,7 @@ impl Registry {
             manager,
             settings,
             sender,
+            publisher,
             metrics,
             backlog,
             changed,
@@ -137,24 +141,6 @@ impl Registry {
                 "no answer within {within:?}. A delivery waits for {:?}",
                 self.settings.timeout
             )),
-        }
-    }
-
-    pub(super) async fn send(&self, subscription: &Subscription, message: &Message) -> Outcome {
-        let now = self.now();
-        let signed = match self.signed(message) {
-            Ok(signed) => signed,
-            Err(cannot) => return Outcome::failed(cannot.to_string()),
-        };
-        match subscription.url.parse::<Endpoint>() {
-            Ok(endpoint) => {
-                let stream = subscription.stream.as_ref();
-                let authorization = stream.and_then(|stream| stream.authorization.as_ref());
-                let authorization = authorization.map(|SecretHeader(value)| value.as_str());
-                let proof = Proof { secrets: &subscription.secrets(now), authorization };
-                self.sender.send(&endpoint, proof, &signed, now).await
-            }
-            Err(invalid) => Outcome::failed(invalid.to_string()),
         }
     }
 

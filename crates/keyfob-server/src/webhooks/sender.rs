@@ -32,6 +32,9 @@ const MAX_LOOKUPS: usize = 64;
 /// The maximum size of the head of an answer.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
+/// The media type of an event (CloudEvents).
+pub(super) const CONTENT_TYPE_OF_EVENTS: &str = "application/cloudevents+json";
+
 /// Sends messages.
 pub(super) struct Sender {
     addresses: AddressPolicy,
@@ -187,7 +190,7 @@ impl Sender {
 
 fn media_type(format: WebhookFormat) -> &'static str {
     match format {
-        WebhookFormat::CloudEvents => "application/cloudevents+json",
+        WebhookFormat::CloudEvents => CONTENT_TYPE_OF_EVENTS,
         WebhookFormat::Set => set::MEDIA_TYPE,
     }
 }
@@ -262,18 +265,8 @@ where
 /// Returns what opens connections with TLS, trusting the roots of the system.
 #[cfg(feature = "tls")]
 fn connector() -> Option<tokio_rustls::TlsConnector> {
-    use rustls::{ClientConfig, RootCertStore, crypto};
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        tracing::warn!("the system has no root certificates: webhooks with https fail");
-    }
-    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let config = super::tls::config(None);
     let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config =
-        config.inspect_err(|error| tracing::error!(%error, "TLS cannot be set up")).ok()?;
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+        config.inspect_err(|error| tracing::error!(error, "webhooks with https fail")).ok()?;
     Some(tokio_rustls::TlsConnector::from(Arc::new(config)))
 }

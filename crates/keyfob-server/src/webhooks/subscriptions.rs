@@ -11,7 +11,6 @@ use keyfob_api::webhook::{
     CreateWebhookBody, DeliveryBody, UpdateWebhookBody, WebhookBody, WebhookMethod,
     WebhookSecretBody,
 };
-use keyfob_webhook::endpoint::Endpoint;
 use keyfob_webhook::secret::Secret;
 
 use super::registry::{ATTEMPTS, MAX_TEXT, Registry, WebhookError, delivery, draw};
@@ -35,8 +34,8 @@ impl Registry {
         wanted: CreateWebhookBody,
     ) -> Result<WebhookSecretBody, WebhookError> {
         let CreateWebhookBody { url, types, description, format, audience } = wanted;
-        url.parse::<Endpoint>()?;
         check(&types, &description)?;
+        self.check_destination(&url, format)?;
         self.check_format(format, audience.as_deref())?;
         let secret = draw_secret()?;
         let stored = StoredSecret { secret: secret.expose().to_string(), until: None };
@@ -107,7 +106,7 @@ impl Registry {
                 let detail = "url: nothing is sent to a receiver that polls";
                 return Err(WebhookError::Invalid(detail.to_owned()));
             }
-            Some(url) => drop(url.parse::<Endpoint>()?),
+            Some(url) => self.check_destination(url, found.format)?,
             None => {}
         }
         if let Some(enabled) = wanted.enabled {

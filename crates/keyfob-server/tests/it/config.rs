@@ -113,6 +113,13 @@ fn settings_that_contradict_each_other_are_refused() {
         "[tls]\nclient_ca = \"a\"",
         "[management]\ntls = true",
         "[management]\nlisten = \"127.0.0.1:8700\"",
+        "[nats]\nuser = \"u\"\npassword_file = \"f\"",
+        "[nats]\nservers = [\"nats://u:hunter2@a:4222\"]",
+        "[nats]\nservers = [\"https://a:4222\"]",
+        "[nats]\nservers = [\"nats://a\"]\nnkey = \"f\"\ncredentials = \"f\"",
+        "[nats]\nservers = [\"nats://a\"]\nuser = \"u\"",
+        "[nats]\nservers = [\"nats://a\"]\npassword_file = \"f\"",
+        "[nats]\nservers = [\"nats://a\"]\nsubject = \"keyfob.>\"",
         "[limits.calls]\nby = \"ip\"\nrate = \"1/s\"\nroutes = [\"introspec\"]",
         "[limits.calls]\nby = \"ip\"\nrate = \"1/s\"\n[chains.a]\nlimits = [{ name = \"cals\" }]",
     ];
@@ -170,6 +177,26 @@ limits = [{ name = "asks", cost = 2 }]
     assert!(config.limits(keyfob::LocalLimits::new()).is_ok());
     let again = Sources::new().file("f", config.to_toml().unwrap()).read().unwrap().config;
     assert_eq!(again.to_toml().unwrap(), config.to_toml().unwrap());
+}
+
+#[test]
+fn servers_of_nats_come_with_one_login() {
+    use keyfob_server::webhooks::nats::NatsLogin;
+    let nats = |text: &str| {
+        let given = variables(&[("KEYFOB_NATS_SERVERS", "tls://a:4222,tls://b")]);
+        let read = Sources::new().file("f", text).variables(given).read().unwrap();
+        read.config.settings().webhooks.nats.unwrap()
+    };
+    let found = nats("[nats]\nca = \"ca.pem\"\nsubject = \"prod.keyfob\"");
+    assert_eq!(found.servers, ["tls://a:4222", "tls://b"]);
+    assert_eq!((found.subject.as_str(), found.login), ("prod.keyfob", NatsLogin::Anonymous));
+    assert_eq!(found.ca, Some("ca.pem".into()));
+    let login = |text: &str| nats(&format!("[nats]\n{text}")).login;
+    assert_eq!(login("credentials = \"f\""), NatsLogin::Credentials("f".into()));
+    assert_eq!(login("nkey = \"f\""), NatsLogin::Nkey("f".into()));
+    let (user, file) = ("u".to_owned(), "f".into());
+    assert_eq!(login("user = \"u\"\npassword_file = \"f\""), NatsLogin::Password { user, file });
+    assert_eq!(Sources::new().read().unwrap().config.settings().webhooks.nats, None);
 }
 
 #[test]

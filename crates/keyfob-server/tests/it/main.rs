@@ -21,6 +21,8 @@ mod jwt_refresh;
 mod leaks;
 #[path = "../../../keyfob/tests/it/mutations.rs"]
 mod mutations;
+#[cfg(all(feature = "nats", unix))]
+mod nats;
 mod openapi;
 mod operations;
 mod page;

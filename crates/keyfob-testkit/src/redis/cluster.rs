@@ -1,7 +1,7 @@
 //! A cluster of three primaries, each with one replica.
 
-use super::process::wait_until;
 use super::{LaunchError, RedisServer};
+use crate::launch::wait_until;
 
 /// The number of hash slots of a cluster.
 const SLOTS: u16 = 16_384;

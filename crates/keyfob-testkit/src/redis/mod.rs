@@ -6,8 +6,6 @@
 //! The program is `$KEYFOB_REDIS_SERVER`, or the `redis-server` in the path.
 
 mod cluster;
-mod error;
-mod process;
 mod resp;
 mod sentinel;
 mod server;
@@ -16,13 +14,15 @@ mod shared;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
-mod watchdog;
 
+pub use crate::launch::{LaunchError, Program};
 pub use cluster::RedisCluster;
-pub use error::LaunchError;
 pub use resp::Reply;
 pub use sentinel::RedisSentinel;
 pub use server::{CommandStats, RedisServer, RedisServerBuilder};
 pub use shared::{cluster, fresh_namespace, sentinel, server};
 #[cfg(feature = "tls")]
 pub use tls::Certificates;
+
+/// What is started.
+const PROGRAM: Program = Program { name: "redis-server", variable: "KEYFOB_REDIS_SERVER" };

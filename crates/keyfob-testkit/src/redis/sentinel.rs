@@ -5,9 +5,9 @@ use std::io;
 use tempfile::TempDir;
 
 use super::cluster::role;
-use super::process::{self, Process, wait_until};
-use super::server::{is_port_taken, new_folder};
-use super::{LaunchError, RedisServer, Reply, resp};
+use super::server::is_port_taken;
+use super::{LaunchError, PROGRAM, RedisServer, Reply, resp};
+use crate::launch::{Process, free_port, new_folder, wait_until};
 
 /// The name of the primary in the configuration of the sentinels.
 const SERVICE: &str = "keyfob";
@@ -51,8 +51,8 @@ impl Sentinel {
     }
 
     fn attempt(primary: u16, login: &SentinelLogin) -> Result<Self, LaunchError> {
-        let folder = new_folder()?;
-        let port = process::free_port()?;
+        let folder = new_folder("keyfob-redis-")?;
+        let port = free_port()?;
         let quorum = SENTINELS / 2 + 1;
         let access = login.as_ref().map_or(String::new(), |(user, password)| {
             format!(
@@ -71,7 +71,7 @@ impl Sentinel {
              {access}"
         );
         std::fs::write(folder.path().join("sentinel.conf"), settings)?;
-        let process = Process::new(folder.path());
+        let process = Process::new(PROGRAM, folder.path());
         let sentinel = Self { process, _folder: folder, port, login: login.clone() };
         let pid = sentinel.process.start(&["sentinel.conf", "--sentinel"].map(String::from))?;
         sentinel.process.wait_until("an answer to PING", || {

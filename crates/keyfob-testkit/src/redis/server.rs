@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::process::{self, Process};
-use super::{LaunchError, Reply, resp, watchdog};
+use super::{LaunchError, PROGRAM, Reply, resp};
+use crate::launch::{Process, free_port, new_folder};
 
 #[cfg(feature = "tls")]
 use super::Certificates;
@@ -104,8 +104,8 @@ impl RedisServerBuilder {
     }
 
     fn attempt(&self) -> Result<RedisServer, LaunchError> {
-        let folder = new_folder()?;
-        let port = process::free_port()?;
+        let folder = new_folder("keyfob-redis-")?;
+        let port = free_port()?;
         let mut args: Vec<String> = ["--port", &port.to_string(), "--bind", "127.0.0.1"]
             .into_iter()
             .chain(["--save", "", "--enable-debug-command", "yes"])
@@ -121,7 +121,7 @@ impl RedisServerBuilder {
         let tls = self.certificates(folder.path(), &mut args)?;
         args.extend(self.args.iter().cloned());
         let server = RedisServer {
-            process: Process::new(folder.path()),
+            process: Process::new(PROGRAM, folder.path()),
             folder,
             args,
             port,
@@ -163,7 +163,7 @@ impl RedisServerBuilder {
             return Ok(None);
         }
         let certificates = Certificates::make(folder)?;
-        let port = process::free_port()?;
+        let port = free_port()?;
         args.extend(["--tls-port", &port.to_string()].map(String::from));
         args.extend(
             ["--tls-cert-file", "server.pem", "--tls-key-file", "server.key"].map(String::from),
@@ -172,15 +172,6 @@ impl RedisServerBuilder {
         args.extend(["--tls-auth-clients", "optional"].map(String::from));
         Ok(Some((port, certificates)))
     }
-}
-
-/// A folder that is removed when it is dropped, or at the latest when the tests end. Its path
-/// contains no symbolic links.
-pub(super) fn new_folder() -> Result<TempDir, LaunchError> {
-    let root = std::env::temp_dir().canonicalize()?;
-    let folder = tempfile::Builder::new().prefix("keyfob-redis-").tempdir_in(root)?;
-    watchdog::remove_at_the_end(folder.path())?;
-    Ok(folder)
 }
 
 pub(super) fn is_port_taken(log: &str) -> bool {

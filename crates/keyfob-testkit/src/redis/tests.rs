@@ -121,8 +121,8 @@ fn sentinels_replace_a_primary() {
 
 #[test]
 fn a_missing_program_is_said_clearly() {
-    let program = "/nowhere/redis-server".into();
-    let text = LaunchError::Missing { program }.to_string();
+    let path = "/nowhere/redis-server".into();
+    let text = LaunchError::Missing { path, program: PROGRAM }.to_string();
     assert!(text.contains("cargo xtask test") && text.contains("KEYFOB_REDIS_SERVER"), "{text}");
 }
 

@@ -4,14 +4,18 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::Program;
+
 /// The error of starting a server for tests.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LaunchError {
-    /// `redis-server` was not found.
+    /// The program was not found.
     Missing {
-        /// The program that was searched for.
-        program: PathBuf,
+        /// The file that was searched for.
+        path: PathBuf,
+        /// The program.
+        program: Program,
     },
     /// The server ended before it answered.
     Ended {
@@ -32,22 +36,21 @@ pub enum LaunchError {
 impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { program } => write!(
+            Self::Missing { path, program: Program { name, variable } } => write!(
                 f,
                 "{} cannot be found: run the tests by `cargo xtask test`, which installs it, or \
-                 `apt-get install redis-server`, or name one in KEYFOB_REDIS_SERVER",
-                program.display()
+                 `apt-get install {name}`, or name one in {variable}",
+                path.display()
             ),
             Self::Ended { log } => {
-                write!(f, "redis-server ended immediately; read its log:\n{log}")
+                write!(f, "the server ended immediately; read its log:\n{log}")
             }
             Self::NotReady { waited_for, seen } => write!(
                 f,
-                "redis-server runs, but {waited_for} did not happen in time (last seen: \
-                 {seen}): is the machine overloaded?"
+                "the server runs, but {waited_for} did not happen in time (last seen: {seen}): is the machine overloaded?"
             ),
             Self::System(error) => {
-                write!(f, "cannot create a file, port or process for redis-server: {error}")
+                write!(f, "cannot create a file, port or process for a server: {error}")
             }
         }
     }

@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{LaunchError, watchdog};
+use super::{LaunchError, Program, watchdog};
 
 /// The distance of a cluster node's bus port from its port.
 const BUS: u16 = 10_000;
 
 /// Returns a free port on loopback whose bus port is also free.
-pub(super) fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     loop {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let Some(bus) = port.checked_add(BUS) else { continue };
@@ -22,11 +22,6 @@ pub(super) fn free_port() -> io::Result<u16> {
             return Ok(port);
         }
     }
-}
-
-/// Returns the program to start: `$KEYFOB_REDIS_SERVER`, or `redis-server` in the path.
-pub(super) fn program() -> PathBuf {
-    std::env::var_os("KEYFOB_REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
 }
 
 fn is_there(program: &Path) -> bool {
@@ -39,14 +34,15 @@ fn is_there(program: &Path) -> bool {
 
 /// A process that works in its own folder and logs to `log` there.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
+    program: Program,
     folder: PathBuf,
     child: Mutex<Option<Child>>,
 }
 
 impl Process {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), child: Mutex::new(None) }
+    pub(crate) fn new(program: Program, folder: &Path) -> Self {
+        Self { program, folder: folder.to_owned(), child: Mutex::new(None) }
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
@@ -54,17 +50,17 @@ impl Process {
     }
 
     /// Starts the server with these arguments. Returns its pid.
-    pub(super) fn start(&self, args: &[String]) -> Result<u32, LaunchError> {
-        let program = program();
-        if !is_there(&program) {
-            return Err(LaunchError::Missing { program });
+    pub(crate) fn start(&self, args: &[String]) -> Result<u32, LaunchError> {
+        let path = self.program.path();
+        if !is_there(&path) {
+            return Err(LaunchError::Missing { path, program: self.program });
         }
         let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
         // The shell waits for a line on stdin before it executes the server. So the watchdog knows
         // the pid first. If the tests die before that, the server never starts.
         let mut child = Command::new("sh")
             .args(["-c", r#"read -r leave && exec "$@" </dev/null"#, "sh"])
-            .arg(program)
+            .arg(path)
             .args(args)
             .current_dir(&self.folder)
             .stdin(Stdio::piped())
@@ -80,7 +76,7 @@ impl Process {
     }
 
     /// Calls `ready` until it succeeds, as long as the process runs.
-    pub(super) fn wait_until(
+    pub(crate) fn wait_until(
         &self,
         waited_for: &'static str,
         mut ready: impl FnMut() -> Result<(), String>,
@@ -109,14 +105,14 @@ impl Process {
     }
 
     /// Returns the end of the server's log.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
         let start = log.len().saturating_sub(4000);
         String::from_utf8_lossy(&log[start..]).into_owned()
     }
 
     /// Kills the process immediately, if it runs.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // A child that was not waited for keeps its pid, so this never kills another process.
         if let Some(mut child) = self.child().take() {
             let _ended = child.kill();
@@ -126,7 +122,7 @@ impl Process {
     }
 
     /// Sends a signal to the process, by name.
-    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn signal(&self, name: &str) -> io::Result<()> {
         let child = self.child();
         let child = child.as_ref().ok_or_else(|| io::Error::other("the server is not running"))?;
         let kill = ["-c", r#"kill -s "$1" "$2""#, "sh", name, &child.id().to_string()];
@@ -145,7 +141,7 @@ impl Drop for Process {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Calls `ready` until it succeeds. On failure it returns the last state.
-pub(super) fn wait_until(
+pub(crate) fn wait_until(
     waited_for: &'static str,
     mut ready: impl FnMut() -> Result<(), String>,
 ) -> Result<(), LaunchError> {
