@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body_util::Full;
-use keyfob_core::random::{OsRandom, fraction};
+use keyfob_core::random::{OsRandom, Random as _};
 use serde::de::DeserializeOwned;
 
 use crate::budget::RetryBudget;
@@ -122,7 +122,7 @@ impl Client {
                     attempts,
                     begun.elapsed(),
                     error.retry_after(),
-                    fraction(&OsRandom),
+                    OsRandom.fraction(),
                 ),
                 false => None,
             };

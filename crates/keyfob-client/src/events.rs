@@ -7,7 +7,7 @@ use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
 use keyfob_api::EventBody;
-use keyfob_core::random::{OsRandom, fraction};
+use keyfob_core::random::{OsRandom, Random as _};
 
 use crate::client::{Client, text_of};
 use crate::error::{Error, TransportErrorKind};
@@ -142,7 +142,7 @@ impl EventStream {
         tracing::debug!(cursor = self.cursor, "a stream of events connects again");
         let retry = &self.client.inner.retry;
         let wait = retry.first_wait.saturating_mul(1 << self.empty_connections).min(retry.max_wait);
-        tokio::time::sleep(wait.mul_f64(fraction(&OsRandom))).await;
+        tokio::time::sleep(wait.mul_f64(OsRandom.fraction())).await;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::ACCEPT;
 use http_body_util::BodyExt as _;
 use keyfob_api::Problem;
-use keyfob_core::random::{OsRandom, fraction};
+use keyfob_core::random::{OsRandom, Random as _};
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, text_of};
@@ -124,7 +124,7 @@ impl ProgressLines {
         }
         tracing::debug!(code = error.code(), "a run resumes");
         let wait = retry.first_wait.saturating_mul(1 << self.failures.min(16)).min(retry.max_wait);
-        tokio::time::sleep(wait.mul_f64(fraction(&OsRandom))).await;
+        tokio::time::sleep(wait.mul_f64(OsRandom.fraction())).await;
         Ok(())
     }
 }

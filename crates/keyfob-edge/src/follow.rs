@@ -7,8 +7,8 @@ use std::time::Duration;
 use keyfob_client::{Client, RetryPolicy};
 use keyfob_store::relay::{Follower, OtherNamespace, Trip};
 use keyfob_store::{
-    InvalidationListener, InvalidationSource, MonotonicInstant, Namespace, OsRandom, StoreError,
-    fraction,
+    InvalidationListener, InvalidationSource, MonotonicInstant, Namespace, OsRandom, Random as _,
+    StoreError,
 };
 use tokio::sync::watch;
 
@@ -93,7 +93,7 @@ impl Following {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(pause(failures, bound, fraction(&OsRandom))) => {}
+                () = tokio::time::sleep(pause(failures, bound, OsRandom.fraction())) => {}
                 _ = closed.changed() => return,
             }
         }

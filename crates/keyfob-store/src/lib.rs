@@ -88,7 +88,6 @@ pub use invalidation::{
 pub use keyfob_core::kind::Kind;
 pub use keyfob_core::monotonic::MonotonicInstant;
 pub use keyfob_core::operation::{Operation, OperationId};
-pub use keyfob_core::random::fraction;
 pub use keyfob_core::stamp::Stamp;
 pub use keyfob_core::store_error::StoreError;
 pub use keyfob_core::{

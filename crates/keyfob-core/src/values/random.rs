@@ -17,6 +17,14 @@ pub trait Random: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the source fails. Then nothing may be issued.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
+
+    /// Returns a number from 0 to 1, for the random part of a wait. If the source fails it is 1, so that the whole wait is
+    /// made.
+    fn fraction(&self) -> f64 {
+        let mut bytes = u32::MAX.to_le_bytes();
+        let drawn = self.fill(&mut bytes).map_or(u32::MAX, |()| u32::from_le_bytes(bytes));
+        f64::from(drawn) / f64::from(u32::MAX)
+    }
 }
 
 /// The error of a source of randomness that failed.
@@ -101,12 +109,6 @@ impl<T: Random + ?Sized> Random for Arc<T> {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
         (**self).fill(bytes)
     }
-}
-
-/// Returns a number from 0 to 1 for the random part of a wait. If the source fails it is 1, so that the whole wait is made.
-pub fn fraction(random: &dyn Random) -> f64 {
-    let drawn = array(random).map_or(u32::MAX, u32::from_le_bytes);
-    f64::from(drawn) / f64::from(u32::MAX)
 }
 
 /// Returns `N` random bytes.
