@@ -34,7 +34,7 @@ async fn a_text_that_is_no_bearer_is_called_so() {
     let page = browser.post("/console/bearer", &[("bearer", "hunter2")]).await;
     page.shows(&["token_malformed"]);
     page.hides(&["hunter2"]);
-    for nothing in ["", "  ", &"x".repeat(600)] {
+    for nothing in ["", "  ", &"x".repeat(8 * 1024 + 1)] {
         assert_eq!(browser.post("/console/bearer", &[("bearer", nothing)]).await.status, 422);
     }
 }
