@@ -8,6 +8,7 @@
 //! | `freshness` | how long a document is used, and when it is fetched again |
 //! | `slot` | one document that is fetched and kept |
 //! | `lists` | the status lists |
+//! | `opened` | the tokens whose signature was verified |
 //!
 //! [`JwtVerifier`] checks the signature by the keys of the issuer, the claims, and the place of the token in a status
 //! list. It fetches keys and lists itself, by the HTTP client of the application ([`Fetch`]), and keeps them.
@@ -76,6 +77,7 @@
 mod fetch;
 mod freshness;
 mod lists;
+mod opened;
 mod refused;
 mod slot;
 mod verified;

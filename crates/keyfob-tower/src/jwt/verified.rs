@@ -51,18 +51,18 @@ impl Verified {
     }
 }
 
-impl From<AccessToken> for Verified {
-    fn from(token: AccessToken) -> Self {
+impl From<&AccessToken> for Verified {
+    fn from(token: &AccessToken) -> Self {
         Self {
-            id: Some(token.jti),
-            subject: Some(token.sub),
-            client: Some(token.client_id),
+            id: Some(token.jti.clone()),
+            subject: Some(token.sub.clone()),
+            client: Some(token.client_id.clone()),
             audiences: token.aud.names().to_vec(),
-            scope: token.scope.unwrap_or_default(),
+            scope: token.scope.clone().unwrap_or_default(),
             expires_at: Some(Timestamp::from_secs(token.exp)),
-            confirmation: token.cnf,
-            actor: token.act,
-            claims: token.private,
+            confirmation: token.cnf.clone(),
+            actor: token.act.clone(),
+            claims: token.private.clone(),
             decided_by: DecidedBy::StatusList,
         }
     }

@@ -14,6 +14,7 @@ use keyfob_jwt::status_list::{self, BadList, StatusListToken};
 use super::fetch::{Fetch, FetchFailed, Introspect};
 use super::freshness::{Clocks, Freshness, Moment};
 use super::lists::{Lists, take};
+use super::opened::OpenedTokens;
 use super::refused::Refused;
 use super::slot::{Slot, Source};
 use super::verified::{Verified, of_answer};
@@ -53,6 +54,7 @@ struct Settings {
     opaque: Fallback,
     no_keys: Fallback,
     no_status: Fallback,
+    opened: Arc<OpenedTokens>,
     clocks: Clocks,
 }
 
@@ -88,6 +90,7 @@ impl JwtVerifier {
             opaque: Fallback::Refuse,
             no_keys: Fallback::Refuse,
             no_status: Fallback::Refuse,
+            opened: Arc::default(),
             clocks: Clocks::system(),
         };
         let shared =
@@ -161,6 +164,14 @@ impl JwtVerifier {
         self
     }
 
+    /// Sets of how many tokens it remembers that a key has signed them, so that it does not verify the signature of each
+    /// request. Time, audience, status and the key itself are checked for each request. Zero: of none. Default: 10,000.
+    #[must_use]
+    pub fn max_remembered(mut self, tokens: usize) -> Self {
+        self.settings.opened = Arc::new(OpenedTokens::new(tokens));
+        self
+    }
+
     /// Sets the clock, for tests. Ages are counted by it too.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
@@ -210,13 +221,13 @@ impl JwtVerifier {
             None => None,
         };
         match is_revoked(status, list.as_deref(), self.now()) {
-            Some(false) => Ok(token.into()),
+            Some(false) => Ok((&*token).into()),
             Some(true) => Err(Refused::Revoked),
             None => {
                 let refused = Refused::NoStatus;
                 let answer = self.fall_back(self.settings.no_status, text, refused).await?;
                 // What is signed counts, also where the answer leaves something out, such as the key.
-                Ok(Verified { decided_by: answer.decided_by, ..token.into() })
+                Ok(Verified { decided_by: answer.decided_by, ..(&*token).into() })
             }
         }
     }
@@ -241,15 +252,21 @@ impl JwtVerifier {
     }
 
     /// Returns the token, if a key of the issuer has signed it.
-    async fn open(&self, text: &str) -> Result<AccessToken, Refused> {
-        let keys = self.keys().await.ok_or(Refused::NoKeys)?;
-        match access_token::open(text, &keys) {
+    async fn open(&self, text: &str) -> Result<Arc<AccessToken>, Refused> {
+        let (opened, keys) = (&self.settings.opened, self.keys().await.ok_or(Refused::NoKeys)?);
+        let place = match opened.find(text, &keys) {
+            Ok(token) => return Ok(token),
+            Err(place) => place,
+        };
+        let newer;
+        let (token, key) = match access_token::open(text, &keys) {
             Err(NotSigned::UnknownKey) => {
-                let newer = self.newer_keys(&keys).await.ok_or(NotSigned::UnknownKey)?;
-                Ok(access_token::open(text, &newer)?.0)
+                newer = self.newer_keys(&keys).await.ok_or(NotSigned::UnknownKey)?;
+                access_token::open(text, &newer)?
             }
-            opened => Ok(opened?.0),
-        }
+            opened => opened?,
+        };
+        Ok(opened.keep(place, token, key))
     }
 
     async fn keys(&self) -> Option<Arc<KeySet>> {

@@ -293,6 +293,33 @@ async fn keys_that_cannot_be_fetched_are_used_for_a_while_and_then_not() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_remembered_is_refused_when_it_ends_and_when_its_key_is_withdrawn() {
+    let issuer = Issuer::new();
+    let tokens = issuer.verifier();
+    let (long, short) = (AccessToken { exp: START + 10_000, ..token() }, token());
+    let (long, short) = (jwt(&long), jwt(&short));
+    for text in [&long, &short, &long, &short] {
+        assert!(is_ok(&tokens.verify(text).await));
+    }
+    // A token for another service is not accepted because it is remembered.
+    let elsewhere = JwtVerifier::new(ISSUER, "shop", issuer.clone()).unwrap();
+    let elsewhere = elsewhere.clock(issuer.clock.clone());
+    for _ in 0..2 {
+        assert_eq!(elsewhere.verify(&long).await, Err(NotValid::Audience.into()));
+    }
+    issuer.pass(904);
+    issuer.publish_list(&[]);
+    assert!(is_ok(&tokens.verify(&short).await));
+    issuer.pass(1);
+    assert_eq!(tokens.verify(&short).await, Err(NotValid::Expired.into()));
+    assert!(is_ok(&tokens.verify(&long).await));
+    issuer.publish_keys(&[2]);
+    issuer.pass(300);
+    let withdrawn = tokens.verify(&long).await;
+    assert_eq!(withdrawn, Err(NotSigned::UnknownKey.into()));
+}
+
+#[tokio::test]
 async fn a_verifier_that_never_had_keys_refuses() {
     let issuer = Issuer::new();
     issuer.fail(JWKS);
