@@ -22,6 +22,7 @@ use crate::readiness::StoreReadiness;
 use crate::routes;
 use crate::routes::table::routes;
 use crate::routes::trace::ContinueTrace;
+use crate::routes::waiting::Forwarding;
 use crate::settings::{DpopSettings, Settings};
 use crate::shared::{RenderMetrics, Shared};
 use crate::webhooks::Registry;
@@ -55,6 +56,7 @@ struct Parts {
     used: Option<UsedOnce>,
     webhooks: Arc<Registry>,
     jwt: Arc<JwtState>,
+    forwarding: Arc<Forwarding>,
 }
 
 impl Server {
@@ -81,6 +83,7 @@ impl Server {
             used,
             webhooks,
             jwt: Arc::default(),
+            forwarding: Arc::new(Forwarding::new(settings.bounds.max_requests)),
             openapi,
             metrics,
             render_metrics,
@@ -174,6 +177,7 @@ impl Parts {
             limits: Shared::limits_of(&settings, &self.manager),
             dpop: self.dpop.clone().and_then(|dpop| with_settings(dpop, settings.dpop)),
             jwt: Arc::clone(&self.jwt),
+            forwarding: Arc::clone(&self.forwarding),
             settings,
             metrics: self.metrics.clone(),
             openapi: self.openapi.clone(),

@@ -18,6 +18,7 @@ use crate::pages::Mounted;
 use crate::readiness::StoreReadiness;
 use crate::respond::failure::Failure;
 use crate::routes::trace::ContinueTrace;
+use crate::routes::waiting::Forwarding;
 use crate::settings::{RouteLimit, Settings};
 use crate::webhooks::Registry;
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) dpop: Option<Dpop>,
     /// Places in status lists, and the lists that are served.
     pub(crate) jwt: Arc<JwtState>,
+    pub(crate) forwarding: Arc<Forwarding>,
     /// The OpenAPI document.
     pub(crate) openapi: Bytes,
     /// The limits that requests charge, by operation.

@@ -13,17 +13,16 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyfob::metrics::HttpRoute;
 use keyfob::token::Confirmation;
 use keyfob_tower::ClientCertificate;
 use tower_service::Service as _;
 use tracing::Span;
 
+use super::body::read;
 use super::charge;
 use super::context::RequestContext;
-use super::forwarding::{Forwardable, is_answered_here};
+use super::forwarding::{self, Forwardable, is_answered_here};
 use super::observe::Observed;
 use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
@@ -225,8 +224,7 @@ async fn handle(
     charge::by_address(&shared, route, address, fields).await?;
     let central = shared.settings.forward.clone();
     if let Some(central) = central.as_ref().filter(|_| !is_answered_here(route)) {
-        let body = read(&shared, route.takes, &parts.headers, body).await?;
-        return Forwardable::new(central, route, &parts, body, address).send().await;
+        return forwarding::pass_on(&shared, central, route, (parts, body), address).await;
     }
     let mut forwardable = None;
     let mut keep = |parts: &Parts, body: &Bytes| {
@@ -242,7 +240,8 @@ async fn handle(
         let credentials = Credentials::read(&parts.headers, Some(&form));
         if let (Ok(Some(Credentials::Assertion { .. })), Some(central)) = (&credentials, &central) {
             // It counts once, and is for the central server: so that one checks it, in any case.
-            return Forwardable::new(central, route, &parts, body, address).send().await;
+            let forwardable = Forwardable::new(central, route, &parts, body, address);
+            return forwardable.send(shared.forwarding.place(&shared.metrics)?).await;
         }
         let identity =
             authenticate(&shared, (route, &parts), credentials, address, certificate.as_ref())
@@ -262,6 +261,7 @@ async fn handle(
     };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
+    let sharing = Arc::clone(&shared);
     let answering = (route.handler)(Call {
         shared,
         parts,
@@ -275,7 +275,7 @@ async fn handle(
         request_id,
     });
     match forwardable {
-        Some(forwardable) => forwardable.unless_answered(answering.await).await,
+        Some(forwardable) => forwardable.unless_answered(&sharing, answering.await).await,
         None => answering.await,
     }
 }
@@ -302,46 +302,6 @@ async fn authenticate(
     let identity =
         authenticator.authenticate(&shared.manager, route.demand, credentials, seen).await?;
     Ok(identity)
-}
-
-/// Reads the body that a route takes.
-async fn read(
-    shared: &Shared,
-    takes: Takes,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Bytes, Failure> {
-    let Some(expected) = takes.content_type() else { return Ok(Bytes::new()) };
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = given.map(|text| text.split(';').next().unwrap_or_default().trim());
-    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case(expected)) {
-        return Err(Failure {
-            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            code: "unsupported_media_type".into(),
-            detail: format!("send the body as {expected}").into(),
-            ..Failure::invalid_request("the body has the wrong content type")
-        });
-    }
-    let max_bytes = takes.max_bytes().min(shared.settings.max_body_bytes);
-    if body.size_hint().lower() > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
-        return Err(too_large(max_bytes));
-    }
-    match Limited::new(body, max_bytes).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(too_large(max_bytes))
-        }
-        Err(_) => Err(Failure::invalid_request("the body could not be read")),
-    }
-}
-
-fn too_large(max_bytes: usize) -> Failure {
-    Failure {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        code: "too_large".into(),
-        detail: format!("the body is longer than {max_bytes} bytes").into(),
-        ..Failure::invalid_request("the body is too long")
-    }
 }
 
 /// Returns the key that the client proves by its certificate.

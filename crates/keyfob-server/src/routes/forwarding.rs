@@ -3,6 +3,9 @@
 //!
 //! The edge answers checks of tokens, and what is about itself. A check that needs what only the central server has fails
 //! with `not_at_edge`; then it is sent on too.
+//!
+//! A central server that is slow must not take what the edge needs for its own answers. So a bounded number of requests
+//! waits for it, and the others are refused at once.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,10 +19,15 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
-use super::route::{Route, Tag};
+use super::body::read;
+use super::route::{Route, Tag, Takes};
+use super::waiting::Place;
+use crate::access::caller::Unauthenticated;
+use crate::access::credentials::Credentials;
 use crate::forward::Forward;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
+use crate::shared::Shared;
 
 /// The code of what cannot be done at an edge.
 const NOT_AT_EDGE: &str = "not_at_edge";
@@ -45,6 +53,32 @@ const OF_EDGE: [&str; 6] =
 /// Whether an edge answers a route itself.
 pub(crate) fn is_answered_here(route: &Route) -> bool {
     matches!(route.tag, Tag::Validation | Tag::Service) || OF_EDGE.contains(&route.operation)
+}
+
+/// Sends on a request of a route that only the central server answers.
+pub(crate) async fn pass_on(
+    shared: &Shared,
+    central: &Arc<dyn Forward>,
+    route: &Route,
+    (parts, body): (Parts, Body),
+    address: Option<IpAddr>,
+) -> Answer {
+    look_for_credentials(route, &parts.headers)?;
+    let place = shared.forwarding.place(&shared.metrics)?;
+    let body = read(shared, route.takes, &parts.headers, body).await?;
+    Forwardable::new(central, route, &parts, body, address).send(place).await
+}
+
+/// Nobody sends a body without credentials, where they are in the header: the central server would refuse it.
+fn look_for_credentials(route: &Route, headers: &HeaderMap) -> Result<(), Unauthenticated> {
+    if route.takes == Takes::Form || !route.demand.asks_for_credentials() {
+        return Ok(());
+    }
+    match Credentials::read(headers, None) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Unauthenticated::Missing),
+        Err(bad) => Err(Unauthenticated::Malformed(bad)),
+    }
 }
 
 /// A request that may have to be sent on.
@@ -80,14 +114,16 @@ impl Forwardable {
     }
 
     /// Returns an answer, or that of the central server if only that has one.
-    pub(crate) async fn unless_answered(self, answer: Answer) -> Answer {
+    pub(crate) async fn unless_answered(self, shared: &Shared, answer: Answer) -> Answer {
         match answer {
-            Err(failure) if failure.code == NOT_AT_EDGE => self.send().await,
+            Err(failure) if failure.code == NOT_AT_EDGE => {
+                self.send(shared.forwarding.place(&shared.metrics)?).await
+            }
             answer => answer,
         }
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    pub(crate) async fn send(self, _place: Place<'_>) -> Answer {
         let Self { to, method, uri, headers, body } = self;
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let request = Request::builder().method(method).uri(path).body(body);

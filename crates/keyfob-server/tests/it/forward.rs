@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use keyfob::{MemoryStore, TokenManager};
 use keyfob_server::Settings;
 use keyfob_server::forward::{Forward, ForwardedBody, NotForwarded};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::Service;
 
@@ -111,5 +112,59 @@ async fn a_body_that_is_too_long_is_not_sent_on() {
     let form: Vec<_> = form.iter().map(|(name, value)| (*name, &**value)).collect();
     let reply = service.form("/oauth2/revoke", Some(&admin.basic()), &form).await;
     assert_eq!(reply.status, 413);
+    assert!(central.0.lock().unwrap().is_empty());
+}
+
+/// A central server that never answers.
+#[derive(Debug)]
+struct Silent(tokio::sync::Notify);
+
+#[async_trait]
+impl Forward for Silent {
+    async fn forward(&self, _: Request<Bytes>) -> Result<Response<ForwardedBody>, NotForwarded> {
+        self.0.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_silent_central_server_takes_a_quarter_of_all_requests_at_most() {
+    let central = Arc::new(Silent(tokio::sync::Notify::new()));
+    let mut settings = Settings::new().forward(Arc::clone(&central) as Arc<dyn Forward>);
+    settings.bounds.max_requests = 4;
+    let manager = TokenManager::new(MemoryStore::new().unwrap());
+    let service = Arc::new(Service::over(manager, settings).await);
+    let admin = service.admin().await;
+    let (waiting, key) = (Arc::clone(&service), admin.bearer());
+    let waiting = tokio::spawn(async move { waiting.get("/v1/tokens", Some(&key)).await.status });
+    central.0.notified().await;
+    let refused = service.get_as("/v1/tokens", &admin).await;
+    assert_eq!(refused.error(), (503, "overloaded".to_owned()));
+    assert_eq!(refused.headers["retry-after"], "1");
+    let jwt = [("token", "eyJhbGciOiJub25lIn0.e30.")];
+    let refused = service.form("/oauth2/introspect", Some(&admin.basic()), &jwt).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(service.get_as("/v1/caller", &admin).await.status, 200);
+    assert!(!waiting.is_finished());
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn nobody_sends_a_body_without_credentials() {
+    let (central, service) = edge().await;
+    for (authorization, status) in
+        [("", "401"), ("authorization: Basic !\r\n", "400"), ("authorization: Digest x\r\n", "400")]
+    {
+        let address = service.url.strip_prefix("http://").unwrap();
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /v1/tokens HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+             content-length: 9\r\n{authorization}\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).await.unwrap();
+        assert_eq!(std::str::from_utf8(&answer).unwrap(), format!("HTTP/1.1 {status}"));
+    }
     assert!(central.0.lock().unwrap().is_empty());
 }
