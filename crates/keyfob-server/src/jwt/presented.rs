@@ -7,10 +7,9 @@
 use std::borrow::Cow;
 
 use keyfob::store::StoreError;
-use keyfob::{Kind, TokenId};
+use keyfob::{BearerToken, Error, Kind, TokenId};
 use keyfob_jwt::access_token;
 
-use crate::respond::failure::Failure;
 use crate::shared::Shared;
 
 /// What the compact form of every JWT begins with: a brace and a quote in base64url. No prefix of a bearer token has a
@@ -27,18 +26,21 @@ impl Shared {
         self.bearer_of_jwt(presented).map_or(Cow::Borrowed(presented), Cow::Owned)
     }
 
-    /// Does the same for a check that an edge sends on if it cannot make it.
-    ///
-    /// # Errors
-    /// If the keys for JWTs are at the central server.
-    pub(crate) fn bearer_here<'a>(&self, presented: &'a str) -> Result<Cow<'a, str>, Failure> {
-        let is_edge = self.settings.forward.is_some() && self.settings.jwt.keys.is_none();
-        match is_edge && presented.starts_with(BEGINNING) {
-            true => {
-                Err(keyfob::Error::from(StoreError::NotAtEdge { what: "checking a JWT" }).into())
-            }
-            false => Ok(self.bearer(presented)),
+    /// Returns whether only the central server of this edge can check a token: a JWT, because that one has the keys, or
+    /// a refresh token.
+    pub(crate) fn is_for_central(&self, presented: &str) -> bool {
+        if presented.starts_with(BEGINNING) {
+            return self.settings.jwt.keys.is_none();
         }
+        BearerToken::parse(presented, self.manager.prefix())
+            .is_ok_and(|bearer| bearer.kind() == Kind::Refresh)
+    }
+
+    /// Returns whether a check fails because the token is a refresh token with the text of another kind: those with their
+    /// own are sent on before they are checked.
+    pub(crate) fn is_disguised(&self, error: &Error) -> bool {
+        self.settings.forward.is_some()
+            && matches!(error, Error::Store(StoreError::NotAtEdge { .. }))
     }
 
     fn bearer_of_jwt(&self, jwt: &str) -> Option<String> {

@@ -39,13 +39,14 @@ pub(crate) async fn introspect(call: &Call, bearer: &str) -> Result<Vec<u8>, Fai
     let caller = call.caller()?;
     // The answer names the key that a token is bound to, and the caller checks the proof.
     let chain = ValidationChain::new().key(KeyBinding::Unchecked);
-    let bearer = &*call.shared.bearer_here(bearer)?;
+    let bearer = &*call.shared.bearer(bearer);
     let shown = call.manager().validate_with(Presentation::new(bearer), &chain, |token| {
         if is_visible(caller, token) { shown(token) } else { Ok(INACTIVE.to_vec()) }
     });
     match shown.await {
         Ok(shown) => shown,
         Err(Error::Refused(_)) => Ok(INACTIVE.to_vec()),
+        Err(error) if call.shared.is_disguised(&error) => Ok(INACTIVE.to_vec()),
         Err(error) => Err(error.into()),
     }
 }

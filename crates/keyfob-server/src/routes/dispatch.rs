@@ -19,19 +19,15 @@ use keyfob_tower::ClientCertificate;
 use tower_service::Service as _;
 use tracing::Span;
 
-use super::body::read;
-use super::charge;
+use super::arrival::{Arrived, Asked};
 use super::context::RequestContext;
-use super::forwarding::{self, Forwardable, is_answered_here};
+use super::forwarding::{self, Forwardable, is_answered_here, is_not_at_edge};
 use super::observe::Observed;
 use super::request_id::{self, REQUEST_ID};
-use super::route::{Route, Takes};
+use super::route::Route;
 use super::table::routes;
 use super::trace;
-use crate::access::caller::{Identity, Seen};
-use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
-use crate::form::Form;
 use crate::gateway::ext_authz::{self, Method};
 use crate::listen::Face;
 use crate::query::Query;
@@ -221,44 +217,23 @@ async fn handle(
     let (mut parts, body) = request.into_parts();
     let address = client_address(&shared, &parts);
     let certificate = client_certificate(&shared, &parts);
-    charge::by_address(&shared, route, address, fields).await?;
     let central = shared.settings.forward.clone();
     if let Some(central) = central.as_ref().filter(|_| !is_answered_here(route)) {
-        return forwarding::pass_on(&shared, central, route, (parts, body), address).await;
+        return forwarding::pass_on(&shared, central, route, (parts, body), address, fields).await;
     }
-    let mut forwardable = None;
-    let mut keep = |parts: &Parts, body: &Bytes| {
-        forwardable = central
-            .as_ref()
-            .map(|central| Forwardable::new(central, route, parts, body.clone(), address));
-    };
-    let (identity, query, body, form) = if route.takes == Takes::Form {
-        // A form may have the credentials.
-        let body = read(&shared, route.takes, &parts.headers, body).await?;
-        keep(&parts, &body);
-        let form = Form::parse(&body)?;
-        let credentials = Credentials::read(&parts.headers, Some(&form));
-        if let (Ok(Some(Credentials::Assertion { .. })), Some(central)) = (&credentials, &central) {
-            // It counts once, and is for the central server: so that one checks it, in any case.
-            let forwardable = Forwardable::new(central, route, &parts, body, address);
+    let asked =
+        Asked { shared: &shared, route, parts: &parts, address, certificate: certificate.as_ref() };
+    let Arrived { identity, body, form, is_for_central } = asked.arrive(body, fields).await?;
+    let forwardable =
+        central.map(|central| Forwardable::new(&central, route, &parts, body.clone(), address));
+    let forwardable = match forwardable {
+        Some(forwardable) if is_for_central => {
             return forwardable.send(shared.forwarding.place(&shared.metrics)?).await;
         }
-        let identity =
-            authenticate(&shared, (route, &parts), credentials, address, certificate.as_ref())
-                .await?;
-        charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
-        (identity, query_of(route, &parts)?, Bytes::new(), Some(form))
-    } else {
-        // Nobody sends a long body before it is known who they are.
-        let credentials = Credentials::read(&parts.headers, None);
-        let identity =
-            authenticate(&shared, (route, &parts), credentials, address, certificate.as_ref())
-                .await?;
-        charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
-        let body = read(&shared, route.takes, &parts.headers, body).await?;
-        keep(&parts, &body);
-        (identity, query_of(route, &parts)?, body, None)
+        forwardable => forwardable,
     };
+    let query = query_of(route, &parts)?;
+    let body = if form.is_some() { Bytes::new() } else { body };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
     let sharing = Arc::clone(&shared);
@@ -274,9 +249,13 @@ async fn handle(
         certificate,
         request_id,
     });
-    match forwardable {
-        Some(forwardable) => forwardable.unless_answered(&sharing, answering.await).await,
-        None => answering.await,
+    match (answering.await, forwardable) {
+        (Err(failure), Some(forwardable)) if is_not_at_edge(&failure) => {
+            // The central server charges it too, and its answer says so.
+            fields.clear();
+            forwardable.send(sharing.forwarding.place(&sharing.metrics)?).await
+        }
+        (answer, _) => answer,
     }
 }
 
@@ -286,22 +265,6 @@ fn query_of(route: &Route, parts: &Parts) -> Result<Query, Failure> {
         true => Query::parse(parts.uri.query().unwrap_or_default(), route.query),
         false => Ok(Query::default()),
     }
-}
-
-async fn authenticate(
-    shared: &Shared,
-    (route, parts): (&Route, &Parts),
-    credentials: Result<Option<Credentials>, BadCredentials>,
-    address: Option<IpAddr>,
-    certificate: Option<&Confirmation>,
-) -> Result<Option<Identity>, Failure> {
-    let is_assertion = matches!(credentials, Ok(Some(Credentials::Assertion { .. })));
-    let issuer = is_assertion.then(|| shared.issuer(parts)).transpose()?;
-    let seen = Seen { address, certificate, issuer: issuer.as_deref() };
-    let authenticator = &shared.authenticator;
-    let identity =
-        authenticator.authenticate(&shared.manager, route.demand, credentials, seen).await?;
-    Ok(identity)
 }
 
 /// Returns the key that the client proves by its certificate.

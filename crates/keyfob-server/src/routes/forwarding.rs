@@ -1,8 +1,8 @@
 //! At an edge: requests that only the central server can answer are sent on to it, with the credentials of their caller.
 //! The central server decides about them as about any other.
 //!
-//! The edge answers checks of tokens, and what is about itself. A check that needs what only the central server has fails
-//! with `not_at_edge`; then it is sent on too.
+//! The edge answers checks of tokens, and what is about itself. `for_central` finds the checks that need what only the
+//! central server has; they are sent on too. So is one that fails with `not_at_edge` nevertheless.
 //!
 //! A central server that is slow must not take what the edge needs for its own answers. So a bounded number of requests
 //! waits for it, and the others are refused at once.
@@ -20,6 +20,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::body::read;
+use super::charge;
 use super::route::{Route, Tag, Takes};
 use super::waiting::Place;
 use crate::access::caller::Unauthenticated;
@@ -55,15 +56,19 @@ pub(crate) fn is_answered_here(route: &Route) -> bool {
     matches!(route.tag, Tag::Validation | Tag::Service) || OF_EDGE.contains(&route.operation)
 }
 
-/// Sends on a request of a route that only the central server answers.
+/// Sends on a request of a route that only the central server answers. That one charges the limits.
 pub(crate) async fn pass_on(
     shared: &Shared,
     central: &Arc<dyn Forward>,
     route: &Route,
     (parts, body): (Parts, Body),
     address: Option<IpAddr>,
+    fields: &mut HeaderMap,
 ) -> Answer {
-    look_for_credentials(route, &parts.headers)?;
+    if let Err(refused) = look_for_credentials(route, &parts.headers) {
+        charge::by_address(shared, route, address, fields).await?;
+        return Err(refused.into());
+    }
     let place = shared.forwarding.place(&shared.metrics)?;
     let body = read(shared, route.takes, &parts.headers, body).await?;
     Forwardable::new(central, route, &parts, body, address).send(place).await
@@ -79,6 +84,11 @@ fn look_for_credentials(route: &Route, headers: &HeaderMap) -> Result<(), Unauth
         Ok(None) => Err(Unauthenticated::Missing),
         Err(bad) => Err(Unauthenticated::Malformed(bad)),
     }
+}
+
+/// Whether a request that seemed to be for the edge has to be sent on nevertheless.
+pub(crate) fn is_not_at_edge(failure: &Failure) -> bool {
+    failure.code == NOT_AT_EDGE
 }
 
 /// A request that may have to be sent on.
@@ -111,16 +121,6 @@ impl Forwardable {
         headers.extend(address.map(|address| (FORWARDED_FOR, address)));
         let (method, uri) = (parts.method.clone(), parts.uri.clone());
         Self { to: Arc::clone(to), method, uri, headers, body }
-    }
-
-    /// Returns an answer, or that of the central server if only that has one.
-    pub(crate) async fn unless_answered(self, shared: &Shared, answer: Answer) -> Answer {
-        match answer {
-            Err(failure) if failure.code == NOT_AT_EDGE => {
-                self.send(shared.forwarding.place(&shared.metrics)?).await
-            }
-            answer => answer,
-        }
     }
 
     pub(crate) async fn send(self, _place: Place<'_>) -> Answer {

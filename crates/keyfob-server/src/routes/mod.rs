@@ -6,8 +6,10 @@
 //! | `reply` | the bodies of a route as data: what it takes, what it answers |
 //! | `table`, `signals` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
+//! | `arrival` | from a request to its caller and its body |
 //! | `body` | the body of a request |
 //! | `forwarding` | what an edge sends on to its central server |
+//! | `for_central` | the checks that an edge sends on |
 //! | `waiting` | how many requests may wait for the central server |
 //! | `context` | the request that a task answers, for the lines of a log |
 //! | `request_id` | the id of a request |
@@ -15,10 +17,12 @@
 //! | `observe` | what is counted and logged of a request |
 //! | `trace` | the trace that a request belongs to, and its span there |
 
+mod arrival;
 mod body;
 mod charge;
 pub(crate) mod context;
 mod dispatch;
+mod for_central;
 mod forwarding;
 mod observe;
 pub(crate) mod reply;

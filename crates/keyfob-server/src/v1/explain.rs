@@ -22,7 +22,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let (token, refusals) = match (&wanted.token, wanted.id) {
         (Some(bearer), None) => {
             let proven = wanted.cnf.as_ref().map(bodies::confirmation);
-            let bearer = call.shared.bearer_here(bearer.expose())?;
+            let bearer = call.shared.bearer(bearer.expose());
             let device = wanted.device_id.as_ref();
             let presented = bodies::presentation_of(&bearer, device, proven.as_ref());
             match call.manager().explain(presented, &chain).await {

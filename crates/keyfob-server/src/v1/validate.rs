@@ -73,12 +73,15 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
         Some(proof) => (demands.key(KeyBinding::Required), Some(proof.key.clone())),
         None => (demands, wanted.cnf.as_ref().map(bodies::confirmation)),
     };
-    let bearer = call.shared.bearer_here(wanted.token.expose())?;
+    let bearer = call.shared.bearer(wanted.token.expose());
     let presented = bodies::presentation_of(&bearer, wanted.device_id.as_ref(), proven.as_ref());
     let presented = wanted.ip.into_iter().fold(presented, Presentation::ip);
     let token = match call.manager().validate(presented, &demands).await {
         Ok(token) => token,
         Err(Error::Refused(refusal)) => return Ok(Verdict::Refused(refusal)),
+        Err(error) if call.shared.is_disguised(&error) => {
+            return Ok(Verdict::Refused(Refusal::Unknown));
+        }
         Err(error) => return Err(error.into()),
     };
     if !caller.may_see(&token) {

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use keyfob::{MemoryStore, TokenManager};
-use keyfob_server::Settings;
+use keyfob::{Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, TokenManager};
 use keyfob_server::forward::{Forward, ForwardedBody, NotForwarded};
+use keyfob_server::{RouteLimit, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::Service;
@@ -167,4 +167,63 @@ async fn nobody_sends_a_body_without_credentials() {
         assert_eq!(std::str::from_utf8(&answer).unwrap(), format!("HTTP/1.1 {status}"));
     }
     assert!(central.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_is_sent_on_before_it_has_an_effect() {
+    let (central, service) = edge().await;
+    let admin = service.admin().await;
+    let refresh = service.bearer(Grant::new(Kind::Refresh).client("app")).await;
+    for other in ["eyJhbGciOiJub25lIn0.e30.", &refresh] {
+        let once = service.bearer(Grant::new(Kind::Access).uses(1)).await;
+        let batch = serde_json::json!([{ "token": once }, { "token": other }]);
+        assert_eq!(service.post("/v1/validate", &admin, batch.clone()).await.status, 202);
+        let sent = central.0.lock().unwrap().pop().unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(sent.body()).unwrap(), batch);
+        let left = service.post("/v1/validate", &admin, serde_json::json!({"token": once})).await;
+        assert_eq!(left.json()["ok"], true, "{other}");
+        let several = serde_json::json!({ "tokens": ["x", other] });
+        assert_eq!(service.post("/v1/introspect", &admin, several).await.status, 202);
+        let one = serde_json::json!({ "token": other });
+        assert_eq!(service.post("/v1/explain", &admin, one).await.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn the_central_server_alone_charges_for_requests_that_are_sent_on() {
+    let central = Central::default();
+    let by_address = LimitPolicy::new("calls", LimitBy::Ip, "2/1h".parse().unwrap()).unwrap();
+    let by_client = LimitPolicy::new("client", LimitBy::Client, "2/1h".parse().unwrap()).unwrap();
+    let limits = Limits::new(LocalLimits::new()).policy(by_address).unwrap();
+    let limits = limits.policy(by_client).unwrap();
+    let manager = TokenManager::builder(MemoryStore::new().unwrap()).limits(limits).build();
+    let mut settings = Settings::new().forward(Arc::new(central.clone()));
+    for operation in ["issueTokens", "introspect", "validateTokens"] {
+        for (name, by) in [("calls", LimitBy::Ip), ("client", LimitBy::Client)] {
+            settings.route_limits.push(RouteLimit { operation, name: name.parse().unwrap(), by });
+        }
+    }
+    let service = Service::over(manager, settings).await;
+    let admin = service.admin().await;
+    let jwt = "eyJhbGciOiJub25lIn0.e30.";
+    for _ in 0..3 {
+        let issued = service.post("/v1/tokens", &admin, serde_json::json!({})).await;
+        let form = [("token", jwt)];
+        let introspected = service.form("/oauth2/introspect", Some(&admin.basic()), &form).await;
+        let one = serde_json::json!({ "token": jwt });
+        let validated = service.post("/v1/validate", &admin, one).await;
+        for reply in [issued, introspected, validated] {
+            assert_eq!((reply.status.as_u16(), reply.headers.get("ratelimit")), (202, None));
+        }
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let one = serde_json::json!({ "token": "x" });
+        let reply = service.post("/v1/validate", &admin, one).await;
+        assert!(reply.headers.contains_key("ratelimit"));
+        statuses.push(reply.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    let nobody = service.form("/oauth2/introspect", None, &[("token", "x")]).await;
+    assert_eq!(nobody.status, 429, "wrong credentials are charged too");
 }
