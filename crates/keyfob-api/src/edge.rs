@@ -325,6 +325,10 @@ pub struct EdgeCharged {
     pub admitted: bool,
     /// The state of each key, in the order of the charges.
     pub levels: Vec<EdgeLevel>,
+    /// When the limits began without a debt, if they are in the memory of the central server: what was used before is
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at_ms: Option<u64>,
 }
 
 /// The state of a rate limit.

@@ -31,7 +31,8 @@ impl LimitStore for EdgeLimits {
             return Err(malformed("levels"));
         }
         let tallies = charged.levels.iter().map(outcome).collect();
-        Ok(Charged { admitted: charged.admitted, tallies })
+        let began_at = charged.began_at_ms.map(Timestamp::from_millis);
+        Ok(Charged { admitted: charged.admitted, tallies, began_at })
     }
 }
 

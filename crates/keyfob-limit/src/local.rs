@@ -65,7 +65,7 @@ impl LocalLimits {
                 }
             }
         }
-        Charged { admitted, tallies }
+        Charged { admitted, tallies, began_at: Some(self.began_at) }
     }
 }
 
@@ -80,9 +80,5 @@ impl LimitStore for LocalLimits {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
         Charge::check(charges)?;
         Ok(self.charge_now(charges))
-    }
-
-    fn began_at(&self) -> Option<Timestamp> {
-        Some(self.began_at)
     }
 }

@@ -39,6 +39,9 @@ pub struct Charged {
     pub admitted: bool,
     /// The state of each key, in the order of the charges.
     pub tallies: Vec<ChargeOutcome>,
+    /// When the store that was charged began without a debt, if it lives no longer than its process. What happened before
+    /// is not in it.
+    pub began_at: Option<Timestamp>,
 }
 
 /// The state of a key after a charge.
@@ -68,12 +71,6 @@ pub trait LimitStore: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`StoreError`]. The permits may have been taken or not. They drain with time.
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError>;
-
-    /// Returns when the store began without a debt, if it lives no longer than its process. What happened before is
-    /// not in it.
-    fn began_at(&self) -> Option<Timestamp> {
-        None
-    }
 
     /// Gives the store the metrics of the limiter that uses it. A store that was given metrics
     /// before keeps those; one without metrics ignores them.

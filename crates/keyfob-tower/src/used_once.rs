@@ -54,18 +54,15 @@ impl UsedOnce {
     /// # Errors
     /// If it was added before, or may have been.
     pub async fn add(&self, id: [u8; 16], made_at: Timestamp) -> Result<Timestamp, NotOnce> {
-        // A message tells its time in whole seconds.
-        let is_before = |began_at: Timestamp| made_at.as_secs() < began_at.as_secs();
-        if self.store.began_at().is_some_and(is_before) {
-            return Err(NotOnce::Used);
-        }
         let key = LimitKey::from_bytes(id);
         let charge = Charge { key, meter: self.once, min_permits: 1, max_permits: 1 };
         let charged = self.store.charge(&[charge]).await.map_err(|error| {
             tracing::warn!(%error, "the store of used messages is not available");
             NotOnce::Undecided
         })?;
-        if !charged.admitted {
+        // What the store began with may be known by its answer alone. A message tells its time in whole seconds.
+        let is_before = |began_at: Timestamp| made_at.as_secs() < began_at.as_secs();
+        if !charged.admitted || charged.began_at.is_some_and(is_before) {
             return Err(NotOnce::Used);
         }
         charged.tallies.first().map(|outcome| outcome.now).ok_or(NotOnce::Undecided)

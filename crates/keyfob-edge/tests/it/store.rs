@@ -1,13 +1,17 @@
 //! What an edge can do, and what it leaves to the central server.
 
+use std::sync::Arc;
+
+use keyfob::clock::{Clock as _, SystemClock};
 use keyfob::limit::{Charge, LimitKey, LimitStore as _, Meter};
 use keyfob::store::prelude::*;
 use keyfob::token::SecretUsed;
 use keyfob::{
-    ErrorClass, Grant, Kind, Rate, RefreshRequest, RotateRequest, Subject, TokenState, Ttl,
-    UpdateRequest,
+    ErrorClass, Grant, Kind, Rate, RefreshRequest, RotateRequest, Subject, Timestamp, TokenState,
+    Ttl, UpdateRequest,
 };
 use keyfob_edge::{EdgeLimits, EdgeStore};
+use keyfob_tower::{NotOnce, UsedOnce};
 
 use crate::central::{Central, client, key};
 
@@ -127,6 +131,20 @@ async fn limits_are_counted_together() {
     }
     let twice = edge.charge(&[charge, charge]).await.unwrap_err();
     assert!(twice.to_string().contains("another key"), "{twice}");
+}
+
+/// The limits of this central server are in its memory, so what was used before it began is not known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_from_before_the_central_server_began_is_refused() {
+    let now = SystemClock.now();
+    let before = Timestamp::from_secs(now.as_secs() - 10);
+    let central = Central::start().await;
+    let used = UsedOnce::new(Arc::new(EdgeLimits::new(central.client())), Ttl::from_mins(5));
+    let used = used.unwrap();
+    assert_eq!(used.add([1; 16], before).await, Err(NotOnce::Used));
+    let after = now + Ttl::from_secs(10);
+    assert!(used.add([2; 16], after).await.is_ok());
+    assert_eq!(used.add([2; 16], after).await, Err(NotOnce::Used));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,7 +106,7 @@ impl LeasedLimits {
         let both = || charges.iter().zip(&hands);
         if both().any(|(charge, hand)| hand.refuses(charge, now)) {
             let tallies = both().map(|(charge, hand)| hand.tally(charge, 0, now)).collect();
-            return Known::Refused(Charged { admitted: false, tallies });
+            return Known::Refused(Charged { admitted: false, tallies, began_at: None });
         }
         let lacking =
             both().enumerate().filter(|(_, (charge, hand))| !hand.has(charge.min_permits, now));
@@ -122,7 +122,7 @@ impl LeasedLimits {
             tallies.push(hand.tally(charge, charge.min_permits, now));
             held.put(&charge.key, *hand, hand.kept_until(self.lease), now);
         }
-        Known::Admitted(Charged { admitted: true, tallies })
+        Known::Admitted(Charged { admitted: true, tallies, began_at: None })
     }
 
     /// Adds the permits that were requested at `sent`, and gives them out immediately if all charges are
@@ -162,7 +162,7 @@ impl LeasedLimits {
             }
             held.put(&charge.key, *hand, hand.kept_until(self.lease), now);
         }
-        met.then_some(Charged { admitted: true, tallies: given })
+        met.then_some(Charged { admitted: true, tallies: given, began_at: None })
     }
 
     /// Remembers which keys refuse, and for how long they are not asked again.
@@ -184,7 +184,7 @@ impl LeasedLimits {
             }
             all.push(hand.tally(charge, 0, now));
         }
-        Charged { admitted: false, tallies: all }
+        Charged { admitted: false, tallies: all, began_at: None }
     }
 
     async fn turns(&self, lacking: &[(usize, Charge)]) -> Vec<MutexGuard<'_, ()>> {
@@ -237,12 +237,12 @@ impl LimitStore for LeasedLimits {
             };
             let batches: Vec<_> = lacking.iter().map(|(_, batch)| *batch).collect();
             let sent = self.now();
-            let Charged { admitted, tallies } = self.store.charge(&batches).await?;
+            let Charged { admitted, tallies, began_at } = self.store.charge(&batches).await?;
             if !admitted {
-                return Ok(self.refuse(charges, &lacking, tallies));
+                return Ok(Charged { began_at, ..self.refuse(charges, &lacking, tallies) });
             }
             if let Some(charged) = self.fill(charges, &lacking, &tallies, sent) {
-                return Ok(charged);
+                return Ok(Charged { began_at, ..charged });
             }
         }
         let exactly = |charge: &Charge| Charge { max_permits: charge.min_permits, ..*charge };

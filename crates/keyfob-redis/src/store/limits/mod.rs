@@ -38,7 +38,7 @@ pub(super) async fn charge(
     }
     if groups.len() <= 1 {
         let Some((slot, group)) = groups.pop_first() else {
-            return Ok(Charged { admitted: true, tallies: Vec::new() });
+            return Ok(Charged { admitted: true, tallies: Vec::new(), began_at: None });
         };
         return shared.charge_group(slot, &group).await;
     }
@@ -91,7 +91,7 @@ impl Shared {
                 }
             }
         }
-        Ok(Charged { admitted, tallies })
+        Ok(Charged { admitted, tallies, began_at: None })
     }
 
     async fn charge_group(&self, slot: u16, charges: &SlotCharges) -> Result<Charged, StoreError> {
@@ -120,7 +120,7 @@ impl Shared {
             let taken = u32::try_from(number()?).unwrap_or(u32::MAX);
             tallies.push(ChargeOutcome { taken, in_hand: 0, level, now, pause: None });
         }
-        Ok(Charged { admitted, tallies })
+        Ok(Charged { admitted, tallies, began_at: None })
     }
 
     /// Gives back the permits that were taken in one slot. If that fails, they drain with time.

@@ -56,7 +56,11 @@ impl Refusals {
             }
             None => charge.tally(Default::default(), Timestamp::default()),
         };
-        Some(Charged { admitted: false, tallies: charges.iter().map(tally).collect() })
+        Some(Charged {
+            admitted: false,
+            tallies: charges.iter().map(tally).collect(),
+            began_at: None,
+        })
     }
 
     /// Remembers the refusal of a key, if it refused. The refusal is forgotten a millisecond early, so a

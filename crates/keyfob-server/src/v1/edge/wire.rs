@@ -152,7 +152,8 @@ pub(super) fn charged(charged: &Charged) -> EdgeCharged {
         at_ms: outcome.level.at.as_millis(),
         now_ms: outcome.now.as_millis(),
     });
-    EdgeCharged { admitted: charged.admitted, levels: levels.collect() }
+    let began_at_ms = charged.began_at.map(Timestamp::as_millis);
+    EdgeCharged { admitted: charged.admitted, levels: levels.collect(), began_at_ms }
 }
 
 fn bytes<const N: usize>(member: &str, bytes: &Binary) -> Result<[u8; N], Failure> {
