@@ -76,14 +76,16 @@ impl Server {
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
         let (dpop, used) = (dpop_of(&manager), used_of(&manager));
-        let webhooks = Registry::new(manager.clone(), settings.webhooks.clone(), metrics.clone());
+        let max_requests = settings.bounds.max_requests;
+        let webhooks = settings.webhooks.clone();
+        let webhooks = Registry::new(manager.clone(), webhooks, max_requests, metrics.clone());
         let parts = Parts {
             manager,
             dpop,
             used,
             webhooks,
             jwt: Arc::default(),
-            forwarding: Arc::new(Forwarding::new(settings.bounds.max_requests)),
+            forwarding: Arc::new(Forwarding::new(max_requests)),
             openapi,
             metrics,
             render_metrics,

@@ -7,6 +7,7 @@
 //! | `subscriptions` | what `/v1/webhooks` does with them |
 //! | `streams` | what receivers do with their own: stream management of Shared Signals |
 //! | `window`, `poll`, `watch` | what waits for a receiver that polls, its polls, and a look at it in between |
+//! | `waiting` | which polls wait for a token |
 //! | `notices` | messages about a stream itself, which are in no log |
 //! | `dead_letters` | deliveries that were given up |
 //! | `backlog` | what waits, as gauges |
@@ -38,6 +39,7 @@ mod supervisor;
 #[cfg(feature = "tls")]
 mod tls;
 mod transmitter;
+mod waiting;
 mod watch;
 mod window;
 

@@ -36,8 +36,8 @@ struct Skip {
 }
 
 impl Registry {
-    /// Answers a poll. Without tokens the answer waits, for at most `wait`, unless the receiver does not want that, or `stop`
-    /// completes.
+    /// Answers a poll. Without tokens the answer waits, for at most `wait`, unless the receiver does not want that, there is no
+    /// place for one that waits, or `stop` completes.
     pub(crate) async fn poll(
         &self,
         owner: &str,
@@ -55,7 +55,7 @@ impl Registry {
         if !wanted.return_immediately && max > 0 {
             deadline += wait.min(LONGEST_WAIT);
         }
-        let mut skip = None;
+        let (mut skip, mut place) = (None, None);
         tokio::pin!(stop);
         loop {
             let noticed = self.noticed.notified();
@@ -74,6 +74,10 @@ impl Registry {
             }
             if !pass.window.is_complete {
                 continue;
+            }
+            place = place.or_else(|| self.waiting.place(id));
+            if place.is_none() {
+                return Ok(answer);
             }
             let look = sleep_until(deadline.min(Instant::now() + LOOK_INTERVAL));
             tokio::pin!(look);

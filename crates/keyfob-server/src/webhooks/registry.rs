@@ -22,6 +22,7 @@ use super::nats::{NatsUnusable, Publisher};
 use super::sender::{Message, Outcome, Sender};
 use super::stored::{self, Position, Subscription, Versioned, WebhookId, subscriptions};
 use super::transmitter::{NotTransmitting, Transmitter};
+use super::waiting::Waiting;
 
 pub(super) const MAX_TEXT: usize = 256;
 /// How often a change is tried while others change the same document.
@@ -37,6 +38,8 @@ pub(crate) struct Registry {
     pub(super) publisher: Publisher,
     metrics: HttpMetrics,
     pub(super) backlog: Backlog,
+    /// The polls that wait.
+    pub(super) waiting: Waiting,
     /// Wakes the supervisor after a change by this process.
     pub(super) changed: Notify,
     /// Wakes who delivers notices, after one by this process.
@@ -92,9 +95,11 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
+    /// The webhooks of a server that answers this many requests at the same time.
     pub(crate) fn new(
         manager: TokenManager,
         settings: WebhookSettings,
+        max_requests: usize,
         metrics: HttpMetrics,
     ) -> Arc<Self> {
         let sender = Sender::new(settings.addresses.clone(), settings.timeout);
@@ -109,6 +114,7 @@ impl Registry {
             publisher,
             metrics,
             backlog,
+            waiting: Waiting::new(max_requests),
             changed,
             noticed,
         })

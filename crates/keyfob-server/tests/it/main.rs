@@ -28,6 +28,7 @@ mod operations;
 mod page;
 mod revocation;
 mod signals;
+mod streams;
 mod support;
 mod token_endpoint;
 mod v1;

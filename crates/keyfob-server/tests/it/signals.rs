@@ -20,22 +20,22 @@ use crate::webhooks::{
 const POLL: &str = "urn:ietf:rfc:8936";
 const PUSH: &str = "urn:ietf:rfc:8935";
 
-async fn receiver(service: &Service, client: &str) -> Key {
+pub(crate) async fn receiver(service: &Service, client: &str) -> Key {
     service.key(client, "keyfob:signals").await
 }
 
-async fn create(service: &Service, key: &Key, body: Value) -> Value {
+pub(crate) async fn create(service: &Service, key: &Key, body: Value) -> Value {
     let reply = service.post("/ssf/streams", key, body).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     reply.json()
 }
 
-fn id(stream: &Value) -> String {
+pub(crate) fn id(stream: &Value) -> String {
     stream["stream_id"].as_str().unwrap().to_owned()
 }
 
 /// Polls at once. Returns the claims of the tokens by their ids, and whether there are more.
-async fn poll(
+pub(crate) async fn poll(
     service: &Service,
     key: &Key,
     id: &str,
@@ -70,7 +70,7 @@ fn verified(keys: &KeySet, jwt: &str) -> Value {
     keys.verified(&jwt, "secevent+jwt").unwrap().payload().unwrap()
 }
 
-async fn revoke(service: &Service, n: usize) -> TokenId {
+pub(crate) async fn revoke(service: &Service, n: usize) -> TokenId {
     let token = service.manager.issue(session(n)).await.unwrap().token.id;
     service.manager.revoke(token, RevokeRequest::reason("bye")).await.unwrap();
     token

@@ -1,0 +1,73 @@
+//! What the receiver of a stream may not do: hold the server up, overrule an administrator, or take what is not its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::signals::{create, id, poll, receiver, revoke};
+use crate::support::{Key, Service};
+use crate::webhooks::transmitting;
+
+/// Polls, and waits for a token if the server lets it.
+async fn wait(service: &Service, key: &Key, id: &str) -> Value {
+    let reply = service.post(&format!("/ssf/streams/{id}/poll"), key, json!({})).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
+}
+
+/// Begins a poll that waits.
+async fn begin(service: &Arc<Service>, key: &Key, id: &str) -> tokio::task::JoinHandle<Value> {
+    let (service, key, id) = (Arc::clone(service), key.clone(), id.to_owned());
+    let waiting = tokio::spawn(async move { wait(&service, &key, &id).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    waiting
+}
+
+async fn answers_at_once(service: &Service, key: &Key, id: &str) {
+    let begun = Instant::now();
+    let answer = wait(service, key, id).await;
+    assert_eq!(answer, json!({"sets": {}, "moreAvailable": false}));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn one_poll_of_a_stream_waits_and_another_answers_at_once() {
+    let service = Arc::new(Service::with(transmitting()).await);
+    let key = receiver(&service, "idp").await;
+    let (one, other) = (
+        id(&create(&service, &key, json!({})).await),
+        id(&create(&service, &key, json!({})).await),
+    );
+    let first = begin(&service, &key, &one).await;
+    answers_at_once(&service, &key, &one).await;
+    assert!(!first.is_finished(), "the first still waits");
+    let second = begin(&service, &key, &other).await;
+    revoke(&service, 1).await;
+    for waiting in [first, second] {
+        assert_eq!(waiting.await.unwrap()["sets"].as_object().unwrap().len(), 1);
+    }
+    // The place is free again, also after a client that left.
+    let sets = poll(&service, &key, &one, json!({})).await.0;
+    poll(&service, &key, &one, json!({"ack": sets.keys().collect::<Vec<_>>()})).await;
+    begin(&service, &key, &one).await.abort();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    begin(&service, &key, &one).await;
+}
+
+#[tokio::test]
+async fn polls_that_wait_leave_room_for_other_requests() {
+    let mut settings = transmitting();
+    settings.bounds.max_requests = 32;
+    let service = Arc::new(Service::with(settings).await);
+    let key = receiver(&service, "idp").await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(id(&create(&service, &key, json!({})).await));
+    }
+    let first = begin(&service, &key, &streams[0]).await;
+    let second = begin(&service, &key, &streams[1]).await;
+    answers_at_once(&service, &key, &streams[2]).await;
+    assert!(!first.is_finished() && !second.is_finished());
+}
