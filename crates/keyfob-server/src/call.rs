@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use keyfob::token::Confirmation;
-use keyfob::{Presentation, TokenManager};
+use keyfob::{Presentation, Refusal, TokenManager, ValidationChain};
 
 use crate::access::caller::{Caller, Identity};
 use crate::form::Form;
@@ -69,6 +69,21 @@ impl Call {
             Some(_) => presented,
             None => self.certificate.iter().fold(presented, Presentation::confirmation),
         }
+    }
+
+    /// Checks that a caller whose request takes long could still send it. That is no further use of a key with limited uses,
+    /// which this request may have used up.
+    ///
+    /// # Errors
+    /// If its token was revoked meanwhile or has expired, or the store cannot tell.
+    pub(crate) async fn revalidate(&self, caller: &Caller) -> Result<(), keyfob::Error> {
+        let presented = self.presentation_of(caller);
+        if caller.token().uses_left.is_none() {
+            return self.manager().validate_active(presented).await.map(drop);
+        }
+        let found = self.manager().explain(presented, &ValidationChain::new()).await?;
+        let refusal = found.refusals.into_iter().find(|refusal| *refusal != Refusal::Exhausted);
+        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     /// Returns the public URL of the service: see [`Shared::issuer`].

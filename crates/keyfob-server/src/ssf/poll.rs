@@ -20,6 +20,6 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let wait = call.shared.settings.request_timeout / 2;
     let answer = registry.poll(&owner, &id, &wanted, wait, draining).await.map_err(failure)?;
     // The key may have been revoked while the answer waited.
-    call.manager().validate_active(call.caller()?.bearer()).await?;
+    call.revalidate(call.caller()?).await?;
     json::ok(&answer)
 }

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use base64ct::{Base64, Encoding as _};
 use http::{Method, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use keyfob::token::Confirmation;
 use keyfob::{Grant, Kind, Presentation};
 use keyfob_server::{CertificateSettings, Settings};
@@ -11,6 +11,7 @@ use keyfob_tower::{CertificateHeader, TrustedProxies};
 use serde_json::json;
 
 use crate::support::{FORM, Key, Reply, Service};
+use crate::webhooks::transmitting;
 
 const OWN: &[u8] = b"the certificate of the client";
 const OTHER: &[u8] = b"the certificate of a thief";
@@ -147,4 +148,31 @@ async fn a_refresh_token_that_is_bound_to_a_certificate_is_exchanged_with_it_alo
     assert_eq!(reply.status, 200);
     let access = reply.json()["access_token"].as_str().unwrap().to_owned();
     assert!(service.manager.validate_active(&*access).await.is_err(), "it is bound too");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_long_still_knows_the_certificate_of_its_caller() {
+    let settings = settings(false);
+    let mut transmitting = transmitting();
+    transmitting.trusted_proxies = settings.trusted_proxies;
+    transmitting.certificates = settings.certificates;
+    let service = Service::with(transmitting).await;
+    let grant = Grant::new(Kind::ApiKey).client("idp").scopes("keyfob:signals keyfob:events");
+    let key = service.key_of(grant.confirmation(Confirmation::of_certificate(OWN))).await;
+    let request = |method, path: &str| {
+        let request = Request::builder().method(method).uri(format!("{}{path}", service.url));
+        let request = request.header("authorization", key.bearer());
+        request.header("client-cert", named(OWN)).header("content-type", "application/json")
+    };
+    let body = |body: serde_json::Value| Full::new(Bytes::from(body.to_string()));
+    let create = request(Method::POST, "/ssf/streams").body(body(json!({}))).unwrap();
+    let stream = service.send(create).await.json();
+    let path = format!("/ssf/streams/{}/poll", stream["stream_id"].as_str().unwrap());
+    let wanted = body(json!({"returnImmediately": true}));
+    let polled = service.send(request(Method::POST, &path).body(wanted).unwrap()).await;
+    assert_eq!(polled.status, 200, "{polled:?}");
+    let events = request(Method::GET, "/v1/events").header("accept", "text/event-stream");
+    let mut events = service.open_request(events.body(Full::default()).unwrap()).await;
+    let first = events.body_mut().frame().await.expect("it does not end at once");
+    assert_eq!(first.unwrap().into_data().unwrap(), ": keep-alive\n\n");
 }

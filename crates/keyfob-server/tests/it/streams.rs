@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keyfob::{Grant, Kind};
 use serde_json::{Value, json};
 
 use crate::signals::{create, id, poll, receiver, revoke};
@@ -70,4 +71,21 @@ async fn polls_that_wait_leave_room_for_other_requests() {
     let second = begin(&service, &key, &streams[1]).await;
     answers_at_once(&service, &key, &streams[2]).await;
     assert!(!first.is_finished() && !second.is_finished());
+}
+
+#[tokio::test]
+async fn a_poll_takes_one_use_of_a_key() {
+    let service = Service::with(transmitting()).await;
+    let grant = Grant::new(Kind::ApiKey).client("idp").scope("keyfob:signals").uses(3);
+    let key = service.key_of(grant).await;
+    let id = id(&create(&service, &key, json!({})).await);
+    poll_raw(&service, &key, &id, 200).await;
+    poll_raw(&service, &key, &id, 200).await;
+    poll_raw(&service, &key, &id, 401).await;
+}
+
+async fn poll_raw(service: &Service, key: &Key, id: &str, status: u16) {
+    let body = json!({"returnImmediately": true});
+    let reply = service.post(&format!("/ssf/streams/{id}/poll"), key, body).await;
+    assert_eq!(reply.status, status, "{reply:?}");
 }

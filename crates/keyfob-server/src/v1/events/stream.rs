@@ -100,8 +100,8 @@ impl Streaming {
 
 async fn is_caller_valid(call: &Call) -> bool {
     let Ok(caller) = call.caller() else { return false };
-    match call.manager().validate_active(caller.bearer()).await {
-        Ok(_) => true,
+    match call.revalidate(caller).await {
+        Ok(()) => true,
         // A store that is away revokes nobody.
         Err(error) => !matches!(error, keyfob::Error::Refused(_)),
     }
