@@ -316,12 +316,7 @@ impl<'a> ClientAssertion<'a> {
         if !self.claims.aud.as_str().is_some_and(|named| policy.audiences.contains(&named)) {
             return Err(BadAssertion::Audience);
         }
-        if now >= self.expires_at + policy.clock_skew {
-            return Err(BadAssertion::Expired);
-        }
-        if self.expires_at > now + policy.max_lifetime + policy.clock_skew {
-            return Err(BadAssertion::LivesTooLong);
-        }
+        check_end(self.expires_at, policy, now)?;
         let not_before = self.claims.nbf.as_ref().and_then(Seconds::at);
         if [self.issued_at, not_before].into_iter().flatten().any(|at| at > now + policy.clock_skew)
         {
@@ -353,20 +348,32 @@ impl<'a> ClientAssertion<'a> {
 }
 
 impl ProvenAssertion {
-    /// Checks the end of the assertion by another clock, such as that of a store.
+    /// Checks the end of the assertion again, by the clock of the store that remembers its id. Otherwise the id of one that
+    /// lives too long by that clock would be forgotten before its end.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has ended, or lives too long.
     pub fn check_end(
         &self,
         policy: &AssertionPolicy<'_>,
         now: Timestamp,
     ) -> Result<(), BadAssertion> {
-        match now < self.expires_at + policy.clock_skew {
-            true => Ok(()),
-            false => Err(BadAssertion::Expired),
-        }
+        check_end(self.expires_at, policy, now)
     }
+}
+
+fn check_end(
+    expires_at: Timestamp,
+    policy: &AssertionPolicy<'_>,
+    now: Timestamp,
+) -> Result<(), BadAssertion> {
+    if now >= expires_at + policy.clock_skew {
+        return Err(BadAssertion::Expired);
+    }
+    if expires_at > now + policy.max_lifetime + policy.clock_skew {
+        return Err(BadAssertion::LivesTooLong);
+    }
+    Ok(())
 }
 
 fn id(thumbprint: &str, jti: &str) -> [u8; 16] {

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use http::Uri;
 use http::header::HOST;
 use http::request::Parts;
 use keyfob::TokenManager;
@@ -63,8 +65,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     /// Returns the public URL of the service.
     ///
-    /// Without a configured issuer it is the host of the request. That is for development: `keyfob serve` demands
-    /// an issuer where the address is not the loopback.
+    /// Without a configured issuer it is the host of the request.
     ///
     /// # Errors
     /// If there is no issuer, and the request names no host.
@@ -76,6 +77,20 @@ impl Shared {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
         let no_host = || Failure::invalid_request("the request names no host");
         Ok(format!("http://{}", authority.or(host).ok_or_else(no_host)?))
+    }
+
+    /// Returns the issuer that client assertions have to be for. Without a configured one it is the host of the request if
+    /// that is the loopback, for development. A host that a stranger chooses would let an assertion for another server
+    /// count here.
+    pub(crate) fn issuer_of_assertions(&self, parts: &Parts) -> Option<String> {
+        let issuer = self.issuer(parts).ok()?;
+        let is_loopback = || {
+            let host = issuer.parse::<Uri>().ok()?.host()?.to_owned();
+            let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+            Some(host == "localhost" || address.is_ok_and(|address| address.is_loopback()))
+        };
+        let counts = self.settings.issuer.is_some() || is_loopback() == Some(true);
+        counts.then_some(issuer)
     }
 
     /// Returns the limits that requests charge, by operation. A limit that the manager does not have is

@@ -158,6 +158,9 @@ fn the_borders_of_time_are_as_they_are_said() {
     };
     assert_eq!(end(NOW + 64), Ok(()));
     assert_eq!(end(NOW + 65), Err(BadAssertion::Expired));
+    // By the clock of the store it may live too long.
+    assert_eq!(end(NOW - 245), Ok(()));
+    assert_eq!(end(NOW - 246), Err(BadAssertion::LivesTooLong));
     assert_eq!(POLICY.window(), Ttl::from_secs(310));
 }
 

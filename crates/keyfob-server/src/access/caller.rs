@@ -162,9 +162,6 @@ impl Authenticator {
         if !is_theirs {
             return Err(Unauthenticated::Refused(method));
         }
-        if let (Some(signed), Some(used)) = (&signed, &self.used) {
-            signed.use_up(used).await?;
-        }
         if let Some(scope) = demand.scope().filter(|scope| !scope.is_in(&token.scopes)) {
             return Err(Unauthenticated::InsufficientScope(scope));
         }
@@ -180,11 +177,14 @@ impl Authenticator {
         assertion: &str,
         seen: Seen<'_>,
     ) -> Result<Signed, Unauthenticated> {
-        let Some(issuer) = seen.issuer.filter(|_| self.takes_assertions()) else {
+        let (Some(issuer), Some(used)) = (seen.issuer, &self.used) else {
             return Err(Unauthenticated::Malformed(BadCredentials::AssertionsNotTaken));
         };
         let expected = Expected { client_id, issuer, address: seen.address };
-        Ok(expected.open(manager, &self.known, assertion).await?)
+        let signed = expected.open(manager, &self.known, assertion).await?;
+        // Before the key is asked for: one that comes again is no use of the key.
+        signed.use_up(used).await?;
+        Ok(signed)
     }
 }
 

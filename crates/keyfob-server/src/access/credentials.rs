@@ -53,7 +53,9 @@ impl BadCredentials {
                 "client_assertion needs client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
             }
             Self::NoAssertion => "client_assertion_type needs client_assertion",
-            Self::AssertionsNotTaken => "this service takes no client assertions: use a secret",
+            Self::AssertionsNotTaken => {
+                "this service takes no client assertions: configure its issuer, or use a secret"
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl Asked<'_> {
     ) -> Result<Option<Identity>, Failure> {
         let Self { shared, route, parts, address, certificate } = self;
         let is_assertion = matches!(credentials, Ok(Some(Credentials::Assertion { .. })));
-        let issuer = is_assertion.then(|| shared.issuer(parts)).transpose()?;
+        let issuer = is_assertion.then(|| shared.issuer_of_assertions(parts)).flatten();
         let seen = Seen { address, certificate, issuer: issuer.as_deref() };
         let authenticator = &shared.authenticator;
         let identity =

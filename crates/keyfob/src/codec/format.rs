@@ -5,17 +5,23 @@ use minicbor::{Decode, Encode};
 
 use keyfob_store::StoreError;
 
-/// The version of the format. A reader refuses a greater one.
-const FORMAT: u8 = 1;
+/// The greatest version of the format that is known. A reader refuses a greater one.
+const FORMAT: u8 = 2;
 
 /// A type that is stored in this format.
 pub(crate) trait Stored: Encode<()> + for<'b> Decode<'b, ()> {
     /// How errors call a value of the type.
     const WHAT: &'static str;
+
+    /// The first version of the format whose readers understand this value. It is greater than 1 if a reader that leaves
+    /// out what it does not know would accept too much.
+    fn format(&self) -> u8 {
+        1
+    }
 }
 
 pub(crate) fn encode<T: Stored>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
+    let mut bytes = vec![value.format()];
     // Writing to memory cannot fail, and no encoding of a stored type can.
     let encoded = minicbor::encode(value, &mut bytes);
     debug_assert!(encoded.is_ok());
@@ -24,7 +30,7 @@ pub(crate) fn encode<T: Stored>(value: &T) -> Vec<u8> {
 
 pub(crate) fn decode<T: Stored>(bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
-        Some((&FORMAT, body)) => minicbor::decode(body).map_err(|error| StoreError::Corrupt {
+        Some((1..=FORMAT, body)) => minicbor::decode(body).map_err(|error| StoreError::Corrupt {
             what: T::WHAT.to_owned(),
             // The kind of error and its position; never the bytes.
             detail: error.to_string(),

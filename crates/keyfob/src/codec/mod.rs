@@ -29,6 +29,14 @@ use keyfob_core::event::{Event, Observation};
 
 impl Stored for Record {
     const WHAT: &'static str = "a token";
+
+    fn format(&self) -> u8 {
+        // To a reader of version 1 it would be an API key whose bearer needs no proof.
+        match self.registered.client_key {
+            Some(_) => 2,
+            None => 1,
+        }
+    }
 }
 
 impl Stored for SessionIndex {

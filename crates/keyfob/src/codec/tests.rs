@@ -100,7 +100,7 @@ fn rotation_and_secrets_decode_as_written() {
 #[test]
 fn a_newer_format_is_distinguished_from_damage() {
     let mut bytes = encode(&record());
-    bytes[0] = 2;
+    bytes[0] = 3;
     assert_eq!(decode::<Record>(&bytes).unwrap_err().code(), "newer_format");
     bytes[0] = 0;
     assert_eq!(decode::<Record>(&bytes).unwrap_err().code(), "record_damaged");
@@ -109,6 +109,20 @@ fn a_newer_format_is_distinguished_from_damage() {
     for length in 1..whole.len() {
         assert!(decode::<Record>(&whole[..length]).is_err(), "truncated to {length} bytes");
     }
+}
+
+#[test]
+fn a_key_that_needs_an_assertion_is_not_read_by_who_does_not_know_that() {
+    let mut record = record();
+    assert_eq!(encode(&record)[0], 1);
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"EdDSA"}"#;
+    record.registered.client_key = Some(keyfob_core::token::ClientKey::from_json(jwk).unwrap());
+    let bytes = encode(&record);
+    assert_eq!(bytes[0], 2);
+    assert_eq!(
+        decode::<Record>(&bytes).unwrap().registered.client_key,
+        record.registered.client_key
+    );
 }
 
 #[test]
