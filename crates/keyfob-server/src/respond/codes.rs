@@ -172,6 +172,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "temporarily_unavailable",
         ],
     ),
+    (508, &["forwarding_loop"]),
 ];
 
 /// Returns the codes of a status, in order.

@@ -228,7 +228,7 @@ async fn handle(
         central.map(|central| Forwardable::new(&central, route, &parts, body.clone(), address));
     let forwardable = match forwardable {
         Some(forwardable) if is_for_central => {
-            return forwardable.send(shared.forwarding.place(&shared.metrics)?).await;
+            return forwardable.send(&shared).await;
         }
         forwardable => forwardable,
     };
@@ -253,7 +253,7 @@ async fn handle(
         (Err(failure), Some(forwardable)) if is_not_at_edge(&failure) => {
             // The central server charges it too, and its answer says so.
             fields.clear();
-            forwardable.send(sharing.forwarding.place(&sharing.metrics)?).await
+            forwardable.send(&sharing).await
         }
         (answer, _) => answer,
     }

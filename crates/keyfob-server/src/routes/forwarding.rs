@@ -14,7 +14,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE,
-    IF_NONE_MATCH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    IF_NONE_MATCH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT, VIA,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -35,15 +35,18 @@ const NOT_AT_EDGE: &str = "not_at_edge";
 
 /// The headers that are sent on, with those that the route reads. No other one: a central server that trusts the edge as
 /// a proxy would believe what a client of the edge says about its address or its certificate.
-const HEADERS: [HeaderName; 6] =
-    [ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT];
+const HEADERS: [HeaderName; 7] =
+    [ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT, VIA];
 
 /// The same, of traces, and the id of the request.
-const NAMED_HEADERS: [&str; 4] = ["last-event-id", "traceparent", "tracestate", "x-request-id"];
+const NAMED_HEADERS: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
 
-/// The headers of one connection, which are not those of an answer (RFC 9110 section 7.6.1).
-const OF_CONNECTION: [HeaderName; 6] =
-    [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// The headers of one connection, which are not those of an answer (RFC 9110 section 7.6.1). There may be others, which
+/// `Connection` lists.
+const OF_CONNECTION: [HeaderName; 7] =
+    [CONNECTION, CONTENT_LENGTH, KEEP_ALIVE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -69,9 +72,9 @@ pub(crate) async fn pass_on(
         charge::by_address(shared, route, address, fields).await?;
         return Err(refused.into());
     }
-    let place = shared.forwarding.place(&shared.metrics)?;
+    let place = shared.forwarding.place(&parts.headers, &shared.metrics)?;
     let body = read(shared, route.takes, &parts.headers, body).await?;
-    Forwardable::new(central, route, &parts, body, address).send(place).await
+    Forwardable::new(central, route, &parts, body, address).send_from(shared, place).await
 }
 
 /// Nobody sends a body without credentials, where they are in the header: the central server would refuse it.
@@ -123,17 +126,21 @@ impl Forwardable {
         Self { to: Arc::clone(to), method, uri, headers, body }
     }
 
-    pub(crate) async fn send(self, _place: Place<'_>) -> Answer {
-        let Self { to, method, uri, headers, body } = self;
+    pub(crate) async fn send(self, shared: &Shared) -> Answer {
+        let place = shared.forwarding.place(&self.headers, &shared.metrics)?;
+        self.send_from(shared, place).await
+    }
+
+    async fn send_from(self, shared: &Shared, _place: Place<'_>) -> Answer {
+        let Self { to, method, uri, mut headers, body } = self;
+        headers.append(VIA, shared.forwarding.via().clone());
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let request = Request::builder().method(method).uri(path).body(body);
         let mut request = request.map_err(|_| Failure::internal("server_error"))?;
         *request.headers_mut() = headers;
         match to.forward(request).await {
             Ok(mut response) => {
-                for name in OF_CONNECTION {
-                    response.headers_mut().remove(name);
-                }
+                drop_connection_headers(response.headers_mut());
                 Ok(response.map(Body::new))
             }
             Err(error) => {
@@ -141,5 +148,18 @@ impl Forwardable {
                 Err(Failure::undecided("the central server does not answer: try again"))
             }
         }
+    }
+}
+
+fn drop_connection_headers(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in listed.into_iter().chain(OF_CONNECTION) {
+        headers.remove(name);
     }
 }

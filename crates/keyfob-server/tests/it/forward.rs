@@ -26,8 +26,9 @@ impl Forward for Central {
         self.0.lock().unwrap().push(request);
         let body = Full::new(Bytes::from_static(b"{\"from\":\"central\"}"));
         let body = body.map_err(|never| match never {}).boxed_unsync();
-        let answer =
-            Response::builder().status(202).header("connection", "close").header("x-of", "central");
+        let answer = Response::builder().status(202).header("x-of", "central");
+        let answer = answer.header("connection", "close, X-Hop").header("x-hop", "1");
+        let answer = answer.header("keep-alive", "timeout=5");
         Ok(answer.body(body).unwrap())
     }
 }
@@ -226,4 +227,45 @@ async fn the_central_server_alone_charges_for_requests_that_are_sent_on() {
     assert_eq!(statuses, [200, 200, 429]);
     let nobody = service.form("/oauth2/introspect", None, &[("token", "x")]).await;
     assert_eq!(nobody.status, 429, "wrong credentials are charged too");
+}
+
+#[tokio::test]
+async fn a_request_that_was_here_before_is_not_sent_on_again() {
+    let (central, service) = edge().await;
+    let admin = service.admin().await;
+    let ask = async |via: &[&str]| {
+        let request = Request::get(format!("{}/v1/tokens", service.url));
+        let request = request.header("authorization", admin.bearer());
+        let request = via.iter().fold(request, |request, via| request.header("via", *via));
+        let reply = service.send(request.body(Full::default()).unwrap()).await;
+        let sent = central.0.lock().unwrap().pop();
+        let sent = sent.map(|sent| sent.headers().get_all("via").iter().cloned().collect());
+        (reply, sent.unwrap_or_else(Vec::new))
+    };
+    let (reply, sent) = ask(&["1.0 fred, 1.1 p.example.net"]).await;
+    assert_eq!((reply.status.as_u16(), sent.len()), (202, 2));
+    let own = sent[1].to_str().unwrap();
+    assert!(own.starts_with("1.1 keyfob-"), "{own}");
+    let (reply, sent) = ask(&["1.0 fred", &format!("{own}, 2 keyfob-b")]).await;
+    assert_eq!((reply.error(), sent.len()), ((508, "forwarding_loop".to_owned()), 0));
+    let hops = |count| vec!["1.1 keyfob-c"; count].join(", ");
+    assert_eq!(ask(&[&hops(7)]).await.0.status, 202);
+    assert_eq!(ask(&[&hops(8)]).await.0.status, 508);
+    let caller = Request::get(format!("{}/v1/caller", service.url)).header("via", own);
+    let caller = caller.header("authorization", admin.bearer()).body(Full::default()).unwrap();
+    assert_eq!(service.send(caller).await.status, 200, "it can be answered here");
+}
+
+#[tokio::test]
+async fn a_header_is_sent_on_once_and_none_of_the_connection_comes_back() {
+    let (central, service) = edge().await;
+    let admin = service.admin().await;
+    let request = Request::get(format!("{}/v1/events", service.url));
+    let request = request.header("authorization", admin.bearer()).header("last-event-id", "7");
+    let reply = service.send(request.body(Full::default()).unwrap()).await;
+    for name in ["connection", "keep-alive", "x-hop"] {
+        assert!(!reply.headers.contains_key(name), "{name}");
+    }
+    let sent = central.0.lock().unwrap().pop().unwrap();
+    assert_eq!(sent.headers().get_all("last-event-id").iter().count(), 1);
 }
