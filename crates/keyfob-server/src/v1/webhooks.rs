@@ -116,6 +116,14 @@ impl From<WebhookError> for Failure {
                     "this receiver has as many streams as it may have: delete one",
                 )
             },
+            WebhookError::DisabledByAdministrator => Self {
+                code: "disabled_by_administrator".into(),
+                ..Self::new(
+                    StatusCode::FORBIDDEN,
+                    "access_denied",
+                    "an administrator has disabled this stream: only an administrator enables it",
+                )
+            },
             WebhookError::TooSoon { retry_after } => Self {
                 code: "verified_too_soon".into(),
                 retry_after: Some(retry_after),

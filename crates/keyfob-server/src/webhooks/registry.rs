@@ -59,6 +59,8 @@ pub(crate) enum WebhookError {
     Nats(NatsUnusable),
     /// The receiver has as many streams as it may have.
     TooManyStreams,
+    /// An administrator has disabled the stream, so its receiver cannot change its status.
+    DisabledByAdministrator,
     /// The receiver asks for a verification too soon after the last one, or there are too many notices.
     TooSoon {
         /// When to come back.

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::event_types::is_wanted;
 
+/// Why a stream does not transmit that an administrator has disabled.
+const BY_ADMINISTRATOR: &str = "an administrator has disabled it";
+
 /// A subscription.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Subscription {
@@ -30,9 +33,24 @@ pub(super) struct Subscription {
     #[serde(default)]
     pub(super) audience: Option<String>,
     pub(super) enabled: bool,
+    /// Who has disabled it.
+    #[serde(default)]
+    pub(super) disabled_by: Option<DisabledBy>,
     pub(super) disabled_because: Option<String>,
     pub(super) created: Timestamp,
     pub(super) secrets: Vec<StoredSecret>,
+}
+
+/// Who has disabled a subscription.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DisabledBy {
+    /// An administrator. The receiver of a stream cannot change that.
+    Administrator,
+    /// The receiver of the stream.
+    Receiver,
+    /// The service, because the receiver is gone.
+    Service,
 }
 
 /// What the receiver of a stream manages (SSF 1.0).
@@ -44,7 +62,7 @@ pub(super) struct StreamSettings {
     pub(super) requested: Option<Vec<String>>,
     /// The header `Authorization` of each push.
     pub(super) authorization: Option<SecretHeader>,
-    /// Why the stream has the status that it has.
+    /// Why the stream has the status that it has, as the receiver says.
     pub(super) reason: Option<String>,
     /// Whether what happens is dropped while the stream is not enabled.
     pub(super) discards: bool,
@@ -183,7 +201,14 @@ impl Subscription {
             (false, true) => StreamStatus::Disabled,
             (false, false) => StreamStatus::Paused,
         };
-        (status, self.disabled_because.clone().or(reason))
+        let by_administrator =
+            self.is_disabled_by_administrator().then(|| BY_ADMINISTRATOR.to_owned());
+        (status, by_administrator.or_else(|| self.disabled_because.clone()).or(reason))
+    }
+
+    /// Returns whether only an administrator may enable it.
+    pub(super) fn is_disabled_by_administrator(&self) -> bool {
+        !self.enabled && self.disabled_by == Some(DisabledBy::Administrator)
     }
 
     /// Returns whether events of a type are wanted.

@@ -13,7 +13,7 @@ use keyfob_webhook::subject;
 use serde_json::Value;
 
 use super::registry::{ATTEMPTS, MAX_TEXT, Registry, WebhookError, draw, poll_path};
-use super::stored::{self, SecretHeader, StreamSettings, Subscription, WebhookId};
+use super::stored::{self, DisabledBy, SecretHeader, StreamSettings, Subscription, WebhookId};
 use super::subscriptions::check;
 
 /// The maximum number of streams of a receiver.
@@ -46,6 +46,7 @@ impl Registry {
             format: WebhookFormat::Set,
             audience: Some(owner.to_owned()),
             enabled: true,
+            disabled_by: None,
             disabled_because: None,
             created: self.now(),
             secrets: Vec::new(),
@@ -134,13 +135,17 @@ impl Registry {
         id: &WebhookId,
         wanted: StreamStatusBody,
     ) -> Result<StreamStatusBody, WebhookError> {
-        let before = self.owned(owner, id).await?.status().0;
+        let found = self.owned(owner, id).await?;
+        check_may_change(&found)?;
+        let before = found.status().0;
         if before == StreamStatus::Disabled && wanted.status != before {
             self.skip_to_now(id).await?;
         }
         let reason = wanted.reason.as_deref().map(shortened);
         self.change(id, |subscription| {
+            check_may_change(subscription)?;
             subscription.enabled = wanted.status == StreamStatus::Enabled;
+            subscription.disabled_by = (!subscription.enabled).then_some(DisabledBy::Receiver);
             subscription.disabled_because = None;
             if let Some(stream) = &mut subscription.stream {
                 stream.discards = wanted.status == StreamStatus::Disabled;
@@ -233,6 +238,14 @@ impl Registry {
 
 fn is_owned(owner: &str, subscription: &Subscription) -> bool {
     subscription.stream.as_ref().is_some_and(|stream| stream.owner == owner)
+}
+
+/// Checks that the receiver may change the status of its stream.
+fn check_may_change(stream: &Subscription) -> Result<(), WebhookError> {
+    match stream.is_disabled_by_administrator() {
+        true => Err(WebhookError::DisabledByAdministrator),
+        false => Ok(()),
+    }
 }
 
 fn invalid(detail: &str) -> WebhookError {

@@ -14,7 +14,7 @@ use keyfob_api::webhook::{
 use keyfob_webhook::secret::Secret;
 
 use super::registry::{ATTEMPTS, MAX_TEXT, Registry, WebhookError, delivery, draw};
-use super::stored::{self, Position, StoredSecret, Subscription, WebhookId};
+use super::stored::{self, DisabledBy, Position, StoredSecret, Subscription, WebhookId};
 
 /// The maximum number of subscriptions.
 const MAX_WEBHOOKS: usize = 200;
@@ -24,8 +24,6 @@ const MAX_SECRETS: usize = 3;
 /// For how long an older secret signs too, unless the request says otherwise; and the maximum.
 const OVERLAP: Ttl = Ttl::from_days(1);
 const MAX_OVERLAP: Ttl = Ttl::from_days(30);
-/// Why a stream does not transmit that an administrator has disabled.
-const BY_ADMINISTRATOR: &str = "an administrator has disabled it";
 
 impl Registry {
     /// Creates a subscription that begins now.
@@ -48,6 +46,7 @@ impl Registry {
             format,
             audience,
             enabled: true,
+            disabled_by: None,
             disabled_because: None,
             created: self.now(),
             secrets: vec![stored],
@@ -125,10 +124,11 @@ impl Registry {
             }
             if let Some(enabled) = wanted.enabled {
                 subscription.enabled = enabled;
+                subscription.disabled_by = (!enabled).then_some(DisabledBy::Administrator);
                 subscription.disabled_because = None;
                 if let Some(stream) = &mut subscription.stream {
                     stream.discards = false;
-                    stream.reason = (!enabled).then(|| BY_ADMINISTRATOR.to_owned());
+                    stream.reason = None;
                 }
             }
             check(&subscription.types, &subscription.description)
@@ -211,7 +211,7 @@ impl Registry {
         }
     }
 
-    /// Disables a subscription whose receiver at `url` is gone, unless it has another one by now.
+    /// Disables a subscription whose receiver at `url` is gone, unless it has another one by now, or is disabled already.
     pub(super) async fn disable(
         &self,
         id: &WebhookId,
@@ -219,10 +219,11 @@ impl Registry {
         why: &str,
     ) -> Result<(), WebhookError> {
         self.change(id, |subscription| {
-            if subscription.url != url {
+            if subscription.url != url || !subscription.enabled {
                 return Ok(());
             }
             subscription.enabled = false;
+            subscription.disabled_by = Some(DisabledBy::Service);
             subscription.disabled_because = Some(why.to_owned());
             Ok(())
         })

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::Method;
 use keyfob::{Grant, Kind};
 use serde_json::{Value, json};
 
-use crate::signals::{create, id, poll, receiver, revoke};
-use crate::support::{Key, Service};
-use crate::webhooks::transmitting;
+use crate::signals::{PUSH, create, id, poll, receiver, revoke};
+use crate::support::{Key, Reply, Service};
+use crate::webhooks::{Receiver, manager, state, transmitting};
 
 /// Polls, and waits for a token if the server lets it.
 async fn wait(service: &Service, key: &Key, id: &str) -> Value {
@@ -88,4 +89,51 @@ async fn poll_raw(service: &Service, key: &Key, id: &str, status: u16) {
     let body = json!({"returnImmediately": true});
     let reply = service.post(&format!("/ssf/streams/{id}/poll"), key, body).await;
     assert_eq!(reply.status, status, "{reply:?}");
+}
+
+async fn set_status(service: &Service, key: &Key, id: &str, status: &str) -> Reply {
+    service.post("/ssf/status", key, json!({"stream_id": id, "status": status})).await
+}
+
+#[tokio::test]
+async fn a_receiver_does_not_enable_what_an_administrator_has_disabled() {
+    let service = Service::with(transmitting()).await;
+    let (key, admin) = (receiver(&service, "idp").await, service.admin().await);
+    let id = id(&create(&service, &key, json!({})).await);
+    // Also if the receiver has stopped it before.
+    assert_eq!(set_status(&service, &key, &id, "disabled").await.status, 200);
+    let path = format!("/v1/webhooks/{id}");
+    let enable = async |enabled: bool| {
+        let reply = service.json(Method::PATCH, &path, &admin, json!({"enabled": enabled})).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    };
+    enable(false).await;
+    for status in ["enabled", "paused", "disabled"] {
+        let reply = set_status(&service, &key, &id, status).await;
+        assert_eq!(reply.error(), (403, "disabled_by_administrator".into()), "{status}");
+    }
+    assert_eq!(state(&service, &admin, &id).await["enabled"], false);
+    let status = service.get_as(&format!("/ssf/status?stream_id={id}"), &key).await.json();
+    assert_eq!(status["reason"], "an administrator has disabled it");
+    enable(true).await;
+    assert_eq!(set_status(&service, &key, &id, "paused").await.json()["status"], "paused");
+    assert_eq!(set_status(&service, &key, &id, "enabled").await.json()["status"], "enabled");
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_may_enable_its_stream_again() {
+    let service = Service::delivering(manager(), transmitting()).await;
+    let (key, admin) = (receiver(&service, "idp").await, service.admin().await);
+    let gone = Receiver::start(|_, _| 410).await;
+    let delivery = json!({"method": PUSH, "endpoint_url": gone.url});
+    let id = id(&create(&service, &key, json!({"delivery": delivery})).await);
+    revoke(&service, 1).await;
+    gone.wait_for_bodies(1).await;
+    for _ in 0..200 {
+        if state(&service, &admin, &id).await["enabled"] == false {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(set_status(&service, &key, &id, "enabled").await.json()["status"], "enabled");
 }
