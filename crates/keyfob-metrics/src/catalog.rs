@@ -166,6 +166,8 @@ catalog! {
     connections: Gauge = "keyfob_http_connections", "Open connections.";
     connections_cut: By<Counter, ConnectionCut> = "keyfob_http_connections_cut_total",
         "Connections that the server closed, by reason.";
+    client_assertions: By<Counter, AssertionOutcome> = "keyfob_client_assertions_total",
+        "Assertions by which clients authenticated, by outcome.";
     webhook_deliveries: By<Counter, WebhookDelivery> = "keyfob_webhook_deliveries_total",
         "Attempts to send an event to the receiver of a webhook, by outcome.";
     webhook_dead_letters: Gauge = "keyfob_webhook_dead_letters",

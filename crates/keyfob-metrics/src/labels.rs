@@ -112,6 +112,28 @@ labels! {
         Undecided "proof_undecided",
     }
 
+    /// What became of an assertion of a client: `accepted`, or the code of what is wrong with it.
+    pub AssertionOutcome "outcome" {
+        Accepted "accepted",
+        Malformed "assertion_malformed",
+        Type "assertion_type",
+        Critical "assertion_critical",
+        Client "assertion_client",
+        Audience "assertion_audience",
+        Expired "assertion_expired",
+        LivesTooLong "assertion_lives_too_long",
+        InFuture "assertion_in_future",
+        Id "assertion_id",
+        /// It was used before.
+        Used "assertion_used",
+        /// Its key is not known, is another client's, or has not signed it.
+        Key "assertion_key",
+        /// Its address had too many failed attempts.
+        Throttled "throttled",
+        /// The store, or the store of used assertions, could not tell.
+        Undecided "assertion_undecided",
+    }
+
     /// What came of an attempt to send an event to a receiver.
     pub WebhookDelivery "outcome" {
         Delivered "delivered",
@@ -480,6 +502,13 @@ impl From<&Refusal> for ValidationOutcome {
 
 impl ProofOutcome {
     /// Returns the outcome of a proof that does not count, by the code of what is wrong with it.
+    pub fn of_code(code: &str) -> Option<Self> {
+        labelled(code)
+    }
+}
+
+impl AssertionOutcome {
+    /// Returns the outcome of an assertion that is not accepted, by the code of what is wrong with it.
     pub fn of_code(code: &str) -> Option<Self> {
         labelled(code)
     }

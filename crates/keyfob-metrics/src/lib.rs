@@ -35,10 +35,11 @@ pub use store_method::StoreMethod;
 pub use catalog::{Handles, HttpHandles};
 pub use http::HttpMetrics;
 pub use labels::{
-    CacheLookup, ClockJump, ConnectionCut, CountedState, Derivation, HttpRoute, HttpStatus,
-    InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome, MaybeKind, ObservationOutcome,
-    ProofOutcome, RefreshOutcome, ReloadOutcome, RevocationTarget, SealOperation, SessionOutcome,
-    StoreOutcome, SweepOutcome, Under, ValidationOutcome, WebhookDelivery,
+    AssertionOutcome, CacheLookup, ClockJump, ConnectionCut, CountedState, Derivation, HttpRoute,
+    HttpStatus, InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome, MaybeKind,
+    ObservationOutcome, ProofOutcome, RefreshOutcome, ReloadOutcome, RevocationTarget,
+    SealOperation, SessionOutcome, StoreOutcome, SweepOutcome, Under, ValidationOutcome,
+    WebhookDelivery,
 };
 pub use tally::{HotCounters, Tallied};
 

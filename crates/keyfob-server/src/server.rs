@@ -175,7 +175,11 @@ impl Parts {
         self.webhooks.transmit_as(settings.issuer.as_ref(), &settings.jwt);
         let shared = Arc::new(Shared {
             manager: self.manager.clone(),
-            authenticator: Authenticator::new(settings.public_clients.clone(), self.used.clone()),
+            authenticator: Authenticator::new(
+                settings.public_clients.clone(),
+                self.used.clone(),
+                self.metrics.clone(),
+            ),
             limits: Shared::limits_of(&settings, &self.manager),
             dpop: self.dpop.clone().and_then(|dpop| with_settings(dpop, settings.dpop)),
             jwt: Arc::clone(&self.jwt),

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use keyfob::metrics::AssertionOutcome::{self, Malformed, Throttled, Undecided};
 use keyfob::token::Confirmation;
 use keyfob::validation::KeyBinding;
 use keyfob::values::ClaimText;
@@ -53,6 +54,18 @@ pub(super) enum NotAuthenticated {
     Failed(Error),
     /// The store of used assertions cannot tell.
     Undecided,
+}
+
+impl NotAuthenticated {
+    /// Returns the label under which it is counted.
+    pub(super) fn outcome(&self) -> AssertionOutcome {
+        match self {
+            // A test compares every code with the labels.
+            Self::Bad(bad) => AssertionOutcome::of_code(bad.code()).unwrap_or(Malformed),
+            Self::Failed(error) if matches!(error.class(), ErrorClass::Limited { .. }) => Throttled,
+            Self::Failed(_) | Self::Undecided => Undecided,
+        }
+    }
 }
 
 impl From<BadAssertion> for NotAuthenticated {
@@ -137,4 +150,26 @@ fn key_of(token: &Token, client: &str) -> Option<AssertionKey> {
     let key = token.claims.registered.client_key.as_ref()?;
     let is_theirs = token.client.as_ref().is_some_and(|own| own == client);
     is_theirs.then(|| AssertionKey::parse(&key.to_json()).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use keyfob::metrics::HttpMetrics;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_a_label_and_every_label_is_a_code() {
+        let mut codes: Vec<_> = BadAssertion::ALL.map(BadAssertion::code).to_vec();
+        for code in &codes {
+            assert!(AssertionOutcome::of_code(code).is_some(), "{code}");
+        }
+        codes.extend(["accepted", "throttled", "assertion_undecided"]);
+        let catalog = HttpMetrics::catalog();
+        let assertions = catalog.iter().find(|it| it.name == "keyfob_client_assertions_total");
+        let mut labels = assertions.unwrap().labels[0].values.clone();
+        codes.sort_unstable();
+        labels.sort_unstable();
+        assert_eq!(codes, labels);
+    }
 }

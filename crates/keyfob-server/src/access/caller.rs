@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::cache::ActiveToken;
+use keyfob::metrics::AssertionOutcome::Accepted;
+use keyfob::metrics::HttpMetrics;
 use keyfob::token::Confirmation;
 use keyfob::values::InvalidValue;
 use keyfob::{
@@ -88,14 +90,19 @@ pub(crate) struct Authenticator {
     known: KnownCallers,
     /// The assertions that were used. `None`: nothing remembers them, so none is taken.
     used: Option<UsedOnce>,
+    metrics: HttpMetrics,
 }
 
 impl Authenticator {
     /// Creates an authenticator that knows these public clients.
-    pub(crate) fn new(public_clients: Vec<ClientId>, used: Option<UsedOnce>) -> Self {
+    pub(crate) fn new(
+        public_clients: Vec<ClientId>,
+        used: Option<UsedOnce>,
+        metrics: HttpMetrics,
+    ) -> Self {
         let chain = [Kind::ApiKey, Kind::Access, Kind::Session];
         let chain = chain.into_iter().fold(ValidationChain::new(), ValidationChain::allow_kind);
-        Self { chain, public_clients, known: KnownCallers::default(), used }
+        Self { chain, public_clients, known: KnownCallers::default(), used, metrics }
     }
 
     /// Returns whether clients may authenticate by assertions.
@@ -181,10 +188,14 @@ impl Authenticator {
             return Err(Unauthenticated::Malformed(BadCredentials::AssertionsNotTaken));
         };
         let expected = Expected { client_id, issuer, address: seen.address };
-        let signed = expected.open(manager, &self.known, assertion).await?;
-        // Before the key is asked for: one that comes again is no use of the key.
-        signed.use_up(used).await?;
-        Ok(signed)
+        let opened = match expected.open(manager, &self.known, assertion).await {
+            // Before the key is asked for: one that comes again is no use of the key.
+            Ok(signed) => signed.use_up(used).await.map(|()| signed),
+            Err(error) => Err(error),
+        };
+        let outcome = opened.as_ref().map_or_else(NotAuthenticated::outcome, |_| Accepted);
+        self.metrics.handles.client_assertions.of(outcome).increment(1);
+        Ok(opened?)
     }
 }
 

@@ -11,6 +11,7 @@ use keyfob_jwt::client_assertion::ASSERTION_TYPE;
 use keyfob_jwt::signing::{SigningAlgorithm, SigningKey};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_server::Settings;
+use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{fresh_namespace, server as redis};
 use serde_json::{Value, json};
 
@@ -309,6 +310,27 @@ async fn keys_are_replaced_with_an_overlap_and_a_revoked_one_is_refused() {
     first.manager.revoke_client(&"shop".parse().unwrap(), "left").await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert!(!authenticates(&second, &third).await && !authenticates(&second, &newer).await);
+}
+
+#[tokio::test]
+async fn assertions_are_counted_by_what_became_of_them() {
+    let recorder = MemoryRecorder::default();
+    let service = {
+        let _here = metrics::set_default_local_recorder(&recorder);
+        start().await
+    };
+    let client = Client::shop(&service, 1).await;
+    let thief = SigningKey::derive(&[9; 32], SigningAlgorithm::Es256).unwrap();
+    let thief = Client { key: thief, id: client.id, made: Cell::default() };
+    let assertion = client.assertion(&service);
+    for text in [&assertion, &assertion, &thief.assertion(&service), "a.b.c"] {
+        ask(&service, TOKEN, text, &CREDENTIALS).await;
+    }
+    const NAME: &str = "keyfob_client_assertions_total";
+    for outcome in ["accepted", "assertion_used", "assertion_key", "assertion_malformed"] {
+        assert_eq!(recorder.value(NAME, [outcome]), 1.0, "{outcome}");
+    }
+    assert_eq!(recorder.sum(NAME), 4.0);
 }
 
 #[tokio::test]
