@@ -43,7 +43,7 @@ usage: cargo xtask COMMAND
                      use the console in a browser; without WALK, in every way
   bench [GROUP ...] [--json] [--quick] [--against DIR]
                      measure: validate, stores, cluster, idle, sealing, memory, revocation, scale,
-                     peers, http; without GROUP, all of them except http";
+                     peers, jwt, http; without GROUP, all of them except http";
 
 fn main() -> ExitCode {
     match run() {

@@ -4,6 +4,7 @@
 //! process that was paused, while another took over, notices at its next write and ends; until then it may have
 //! sent some messages a second time, and has moved nothing.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,7 +164,7 @@ impl Runner {
                     self.push_notices().await;
                     None
                 }
-                _ = renewals.tick() => self.renew().await,
+                _ = renewals.tick() => self.renew(stop.as_mut()).await,
             };
             if let Some(ended) = ended {
                 return ended;
@@ -299,7 +300,7 @@ impl Runner {
     }
 
     /// Reads the subscription again, and renews the lease.
-    async fn renew(&mut self) -> Option<Ended> {
+    async fn renew(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Option<Ended> {
         match logged(&self.id, self.registry.subscription(&self.id).await) {
             None => {}
             Some(Some(found))
@@ -310,7 +311,10 @@ impl Runner {
             }
             Some(Some(found)) => {
                 if found.value.method == WebhookMethod::Push {
-                    self.say_goodbye().await;
+                    tokio::select! {
+                        () = stop => {}
+                        () = self.say_goodbye() => {}
+                    }
                 }
                 self.release().await;
                 return Some(Ended::Finished);

@@ -136,7 +136,8 @@ impl Registry {
                 let name = event.id.to_string();
                 let error = asked.errors.get(name.as_str());
                 let is_acknowledged = asked.acknowledged.contains(name.as_str());
-                unknown -= usize::from(error.is_some()) + usize::from(is_acknowledged);
+                let answered = usize::from(error.is_some()) + usize::from(is_acknowledged);
+                unknown = unknown.saturating_sub(answered);
                 if window.unseen.remove(&name) {
                     window.push_done(name, after);
                     continue;
