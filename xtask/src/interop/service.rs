@@ -60,6 +60,7 @@ impl Service {
             .envs([("KEYFOB_DPOP_NONCE", "required"), ("KEYFOB_PUBLIC_CLIENTS", "spa")])
             .env("KEYFOB_JWT_AUDIENCES", "https://orders.example")
             .env("KEYFOB_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8")
+            .env("KEYFOB_SIGNALS_ALLOWED_NETWORKS", "127.0.0.0/8")
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()

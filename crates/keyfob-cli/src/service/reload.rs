@@ -149,6 +149,7 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("management", before.management != after.management),
         ("console", before.console != after.console),
         ("webhooks", before.webhooks != after.webhooks),
+        ("signals", before.signals != after.signals),
         ("nats", before.nats != after.nats),
         ("limits", before.limits != after.limits),
         ("tls", certificate_files(&before.tls) != certificate_files(&after.tls)),

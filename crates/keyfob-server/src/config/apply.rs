@@ -33,9 +33,8 @@ impl Config {
             policy: ProofPolicy { max_age: self.dpop.max_age, clock_skew: self.dpop.clock_skew },
             needs_nonce: self.dpop.nonce == ProofNonce::Required,
         };
-        // `read` has refused what is not valid.
-        let networks = self.webhooks.allowed_networks.iter().filter_map(|text| text.parse().ok());
-        settings.webhooks.addresses = AddressPolicy::allowing(networks);
+        settings.webhooks.addresses = allowing(&self.webhooks.allowed_networks);
+        settings.webhooks.stream_addresses = allowing(&self.signals.allowed_networks);
         settings.webhooks.retry.max_attempts = self.webhooks.max_attempts.get();
         settings.webhooks.nats = self.nats.settings();
         settings.jwt = self.jwt.settings();
@@ -97,4 +96,10 @@ impl Config {
         }
         Ok(limits)
     }
+}
+
+/// Returns the policy that allows public addresses and these networks.
+fn allowing(networks: &[String]) -> AddressPolicy {
+    // `read` has refused what is not valid.
+    AddressPolicy::allowing(networks.iter().filter_map(|text| text.parse().ok()))
 }

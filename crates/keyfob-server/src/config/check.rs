@@ -58,9 +58,13 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     if config.dpop.clock_skew > Ttl::from_mins(5) {
         all.push(wrong(["dpop", "clock_skew"], "is too long: at most 5m"));
     }
-    for network in &config.webhooks.allowed_networks {
-        if let Err(error) = network.parse::<Network>() {
-            all.push(wrong(["webhooks", "allowed_networks"], format!("is not valid: {error}")));
+    let allowed = [
+        ("webhooks", &config.webhooks.allowed_networks),
+        ("signals", &config.signals.allowed_networks),
+    ];
+    for (section, networks) in allowed {
+        for error in networks.iter().filter_map(|network| network.parse::<Network>().err()) {
+            all.push(wrong([section, "allowed_networks"], format!("is not valid: {error}")));
         }
     }
     if let Some((setting, problem)) = config.nats.check() {

@@ -76,6 +76,8 @@ pub struct Config {
     pub leaks: LeaksSection,
     /// Events sent to receivers.
     pub webhooks: WebhooksSection,
+    /// Streams of events that receivers manage themselves (Shared Signals).
+    pub signals: SignalsSection,
     /// NATS servers that events are published to.
     pub nats: NatsSection,
     /// What is logged, and in which form.
@@ -335,6 +337,17 @@ impl Default for WebhooksSection {
     }
 }
 
+/// Streams of events that receivers manage themselves: see `/ssf/streams`. Changes apply after a restart.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Signals")]
+pub struct SignalsSection {
+    /// Addresses or networks that are not public and that receivers may have events pushed to all the same, also without
+    /// TLS, such as `10.1.0.0/16`. Each receiver chooses its URL, so list no network that has more than receivers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_networks: Vec<String>,
+}
+
 /// Proofs of possession (DPoP, RFC 9449).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -445,6 +458,7 @@ impl Default for Config {
             jwt: JwtSection::default(),
             leaks: LeaksSection::default(),
             webhooks: WebhooksSection::default(),
+            signals: SignalsSection::default(),
             nats: NatsSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),

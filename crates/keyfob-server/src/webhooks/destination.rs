@@ -40,7 +40,11 @@ impl Registry {
                 let authorization = stream.and_then(|stream| stream.authorization.as_ref());
                 let authorization = authorization.map(|SecretHeader(value)| value.as_str());
                 let proof = Proof { secrets, authorization };
-                self.sender.send(&endpoint, proof, &signed, now).await
+                let addresses = match stream {
+                    Some(_) => &self.settings.stream_addresses,
+                    None => &self.settings.addresses,
+                };
+                self.sender.send(&endpoint, addresses, proof, &signed, now).await
             }
             Ok(Destination::Nats(prefix)) => {
                 self.publisher.publish(&prefix, secrets, &signed, now).await

@@ -56,8 +56,10 @@ pub(crate) use stored::WebhookId;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct WebhookSettings {
-    /// Which addresses may be connected to.
+    /// Which addresses the webhooks of administrators may be sent to.
     pub addresses: AddressPolicy,
+    /// Which addresses the streams that receivers manage may be pushed to.
+    pub stream_addresses: AddressPolicy,
     /// When a delivery is tried again.
     pub retry: RetryPolicy,
     /// For how long a replica delivers alone: another takes over so long after one has ended unexpectedly.
@@ -72,6 +74,7 @@ impl Default for WebhookSettings {
     fn default() -> Self {
         Self {
             addresses: AddressPolicy::default(),
+            stream_addresses: AddressPolicy::default(),
             retry: RetryPolicy::default(),
             lease: Duration::from_secs(15),
             timeout: Duration::from_secs(15),

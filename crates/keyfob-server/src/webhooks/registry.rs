@@ -104,7 +104,7 @@ impl Registry {
         max_requests: usize,
         metrics: HttpMetrics,
     ) -> Arc<Self> {
-        let sender = Sender::new(settings.addresses.clone(), settings.timeout);
+        let sender = Sender::new(settings.timeout);
         let publisher = Publisher::new(settings.nats.clone(), settings.timeout);
         let (changed, noticed) = (Notify::new(), Notify::new());
         let (transmitter, backlog) = (RwLock::default(), Backlog::new(metrics.clone()));

@@ -37,7 +37,6 @@ pub(super) const CONTENT_TYPE_OF_EVENTS: &str = "application/cloudevents+json";
 
 /// Sends messages.
 pub(super) struct Sender {
-    addresses: AddressPolicy,
     timeout: Duration,
     lookups: Arc<Semaphore>,
     #[cfg(feature = "tls")]
@@ -76,9 +75,8 @@ impl Outcome {
 }
 
 impl Sender {
-    pub(super) fn new(addresses: AddressPolicy, timeout: Duration) -> Self {
+    pub(super) fn new(timeout: Duration) -> Self {
         Self {
-            addresses,
             timeout,
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             #[cfg(feature = "tls")]
@@ -86,15 +84,16 @@ impl Sender {
         }
     }
 
-    /// Sends a message, with what shows who sends it.
+    /// Sends a message, with what shows who sends it, to an address that is allowed.
     pub(super) async fn send(
         &self,
         endpoint: &Endpoint,
+        addresses: &AddressPolicy,
         proof: Proof<'_>,
         message: &Message,
         now: Timestamp,
     ) -> Outcome {
-        let attempt = self.attempt(endpoint, proof, message, now);
+        let attempt = self.attempt(endpoint, addresses, proof, message, now);
         match tokio::time::timeout(self.timeout, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::failed(error),
@@ -105,6 +104,7 @@ impl Sender {
     async fn attempt(
         &self,
         endpoint: &Endpoint,
+        addresses: &AddressPolicy,
         proof: Proof<'_>,
         message: &Message,
         now: Timestamp,
@@ -134,7 +134,7 @@ impl Sender {
         let request = request
             .body(Full::new(message.body.clone()))
             .map_err(|error| format!("the request cannot be made: {error}"))?;
-        let stream = self.connect(endpoint).await?;
+        let stream = self.connect(endpoint, addresses).await?;
         if !endpoint.is_tls() {
             return answer(stream, request, message.format).await;
         }
@@ -167,12 +167,16 @@ impl Sender {
     }
 
     /// Connects to an address that is allowed.
-    async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, String> {
+    async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        addresses: &AddressPolicy,
+    ) -> Result<TcpStream, String> {
         let found: Vec<SocketAddr> = match endpoint.address() {
             Some(address) => vec![SocketAddr::from((address, endpoint.port()))],
             None => self.resolve(endpoint).await?,
         };
-        let is_allowed = |found: &&SocketAddr| self.addresses.allows(found.ip(), endpoint.is_tls());
+        let is_allowed = |found: &&SocketAddr| addresses.allows(found.ip(), endpoint.is_tls());
         let allowed: Vec<_> = found.iter().filter(is_allowed).take(MAX_ADDRESSES).collect();
         if allowed.is_empty() {
             return Err(refused(found.first().map(SocketAddr::ip)));
@@ -199,7 +203,7 @@ fn refused(address: Option<IpAddr>) -> String {
     match address {
         Some(address) => format!(
             "{address} is not allowed: it is not public, or the URL is not https. An operator may allow its network \
-             in [webhooks] allowed_networks"
+             in allowed_networks of [webhooks], or of [signals] for a stream that its receiver manages"
         ),
         None => "the name has no address".to_owned(),
     }

@@ -206,6 +206,16 @@ impl Subscription {
         (status, by_administrator.or_else(|| self.disabled_because.clone()).or(reason))
     }
 
+    /// Has messages sent to `url`. Another receiver does not get the `Authorization` header of the one before.
+    pub(super) fn set_url(&mut self, url: String) {
+        if url != self.url
+            && let Some(stream) = &mut self.stream
+        {
+            stream.authorization = None;
+        }
+        self.url = url;
+    }
+
     /// Returns whether only an administrator may enable it.
     pub(super) fn is_disabled_by_administrator(&self) -> bool {
         !self.enabled && self.disabled_by == Some(DisabledBy::Administrator)

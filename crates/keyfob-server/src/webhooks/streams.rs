@@ -336,16 +336,13 @@ fn set_delivery(of: &mut Subscription, wanted: &StreamDelivery) -> Result<(), We
             "authorization_header: write at most {MAX_AUTHORIZATION} bytes of visible ASCII"
         )));
     }
-    if let Some(stream) = &mut of.stream {
-        match header {
-            Some("") => stream.authorization = None,
-            Some(header) => stream.authorization = Some(SecretHeader(header.to_owned())),
-            None if url != of.url => stream.authorization = None,
-            None => {}
-        }
-    }
     of.method = method;
-    of.url = url;
+    of.set_url(url);
+    if let (Some(header), Some(stream)) = (header, &mut of.stream) {
+        stream.authorization = Some(header)
+            .filter(|header| !header.is_empty())
+            .map(|header| SecretHeader(header.to_owned()));
+    }
     Ok(())
 }
 

@@ -114,7 +114,7 @@ impl Registry {
         self.change(id, |subscription| {
             let wanted = wanted.clone();
             if let Some(url) = wanted.url {
-                subscription.url = url;
+                subscription.set_url(url);
             }
             if let Some(types) = wanted.types {
                 subscription.types = types;

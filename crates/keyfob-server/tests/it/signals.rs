@@ -8,6 +8,7 @@ use http::Method;
 use keyfob::{Grant, Kind, MemoryStore, RevokeRequest, TokenId, TokenManager};
 use keyfob_jwt::jws::Unverified;
 use keyfob_jwt::key_set::KeySet;
+use keyfob_webhook::address::AddressPolicy;
 use keyfob_webhook::set;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::webhooks::{
 };
 
 const POLL: &str = "urn:ietf:rfc:8936";
-const PUSH: &str = "urn:ietf:rfc:8935";
+pub(crate) const PUSH: &str = "urn:ietf:rfc:8935";
 
 pub(crate) async fn receiver(service: &Service, client: &str) -> Key {
     service.key(client, "keyfob:signals").await
@@ -434,6 +435,53 @@ async fn a_stream_that_is_pushed_has_verifications_and_the_header_of_its_receive
     assert_eq!(claims["events"][set::STREAM_UPDATED]["status"], "paused");
     let list = service.get_as("/v1/webhooks", &admin).await;
     assert!(!String::from_utf8_lossy(&list.body).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_receiver_reaches_no_network_that_only_administrators_may() {
+    let mut settings = transmitting();
+    settings.webhooks.stream_addresses = AddressPolicy::default();
+    let service = Service::delivering(manager(), settings).await;
+    let (key, admin) = (receiver(&service, "shop").await, service.admin().await);
+    let inside = Receiver::start(|_, _| 202).await;
+    let test = async |id: &str| {
+        let path = format!("/v1/webhooks/{id}/test");
+        service.json(Method::POST, &path, &admin, json!({})).await.json()
+    };
+    let delivery = json!({"method": PUSH, "endpoint_url": inside.url});
+    let stream = id(&create(&service, &key, json!({"delivery": delivery})).await);
+    let refused = test(&stream).await;
+    let error = refused["error"].as_str().unwrap();
+    assert!(error.contains("not allowed") && error.contains("[signals]"), "{error}");
+    // Also where an administrator names the URL: its receiver may change it back at any time.
+    let path = format!("/v1/webhooks/{stream}");
+    service.json(Method::PATCH, &path, &admin, json!({"url": format!("{}/a", inside.url)})).await;
+    assert!(test(&stream).await["error"].as_str().unwrap().contains("not allowed"));
+    assert!(inside.all().is_empty());
+    let webhook = json!({"url": inside.url, "format": "set"});
+    let webhook = service.json(Method::POST, "/v1/webhooks", &admin, webhook).await.json();
+    assert_eq!(test(webhook["id"].as_str().unwrap()).await["status"], 202);
+}
+
+#[tokio::test]
+async fn a_new_url_does_not_get_the_header_of_the_receiver_before() {
+    let service = Service::with(transmitting()).await;
+    let (key, admin) = (receiver(&service, "shop").await, service.admin().await);
+    let before = Receiver::start(|_, _| 202).await;
+    let after = Receiver::start(|_, _| 202).await;
+    let delivery = json!({"method": PUSH, "endpoint_url": before.url, "authorization_header": "Bearer hunter2"});
+    let id = id(&create(&service, &key, json!({"delivery": delivery})).await);
+    let path = format!("/v1/webhooks/{id}");
+    for (change, receiver, header) in [
+        (json!({"description": "x"}), &before, Some("Bearer hunter2")),
+        (json!({"url": after.url}), &after, None),
+    ] {
+        service.json(Method::PATCH, &path, &admin, change).await;
+        service.json(Method::POST, &format!("{path}/test"), &admin, json!({})).await;
+        let got = receiver.wait_for_bodies(1).await;
+        let found = got[0].headers.get("authorization").map(|value| value.to_str().unwrap());
+        assert_eq!(found, header);
+    }
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ impl Receiver {
         receiver
     }
 
-    fn all(&self) -> Vec<Got> {
+    pub(crate) fn all(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
@@ -127,7 +127,9 @@ async fn receive(
 
 fn settings() -> Settings {
     let mut settings = Settings::new();
-    settings.webhooks.addresses = AddressPolicy::allowing(["127.0.0.0/8".parse().unwrap()]);
+    let here = AddressPolicy::allowing(["127.0.0.0/8".parse().unwrap()]);
+    settings.webhooks.addresses = here.clone();
+    settings.webhooks.stream_addresses = here;
     let first = Ttl::from_millis(40).unwrap();
     settings.webhooks.retry = RetryPolicy { first, max: first, max_attempts: 4 };
     settings.webhooks.lease = Duration::from_millis(900);
