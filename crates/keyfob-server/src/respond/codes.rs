@@ -84,6 +84,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "access_denied",
             "beyond_bounds",
             "confined_to_audiences",
+            "disabled_by_administrator",
             "insufficient_scope",
             "too_many_streams",
         ],
