@@ -460,7 +460,7 @@ async fn a_receiver_reaches_no_network_that_only_administrators_may() {
     assert!(inside.all().is_empty());
     let webhook = json!({"url": inside.url, "format": "set"});
     let webhook = service.json(Method::POST, "/v1/webhooks", &admin, webhook).await.json();
-    assert_eq!(test(webhook["id"].as_str().unwrap()).await["status"], 202);
+    assert_eq!(test(webhook["webhook"]["id"].as_str().unwrap()).await["status"], 202);
 }
 
 #[tokio::test]
