@@ -18,9 +18,10 @@ mod used;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use keyfob::clock::Clock;
 use keyfob::limit::IntoLimitStore;
 use keyfob::metrics::ProofOutcome;
-use keyfob::{InvalidValue, Token, TokenManager};
+use keyfob::{InvalidValue, Metrics, Timestamp, Token, TokenManager};
 use keyfob_jwt::dpop::{Nonces, verify};
 
 use crate::credentials::{AuthScheme, PresentedBearer};
@@ -57,7 +58,8 @@ pub struct Dpop {
 
 #[derive(Clone, Debug)]
 struct Shared {
-    manager: TokenManager,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
     nonces: Nonces,
     needs_nonce: bool,
     used: UsedProofs,
@@ -78,13 +80,68 @@ impl Dpop {
     /// # Errors
     /// If the times of the policy are too long to count with.
     pub fn new(manager: &TokenManager, used: impl IntoLimitStore) -> Result<Self, InvalidValue> {
+        let clock = ClockOf(manager.clone());
+        let dpop = Self::with(clock, &manager.key_for("dpop nonce"), used)?;
+        Ok(dpop.metrics(manager.metrics()))
+    }
+
+    /// Creates a check for a service that has no manager, such as one that checks JWTs.
+    ///
+    /// The key is for [nonces](Dpop::require_nonce): 32 secret random bytes, the same on all nodes that share the
+    /// store. For the store, see [`Dpop::new`].
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use keyfob::LocalLimits;
+    /// use keyfob::clock::{Clock, SystemClock};
+    /// use keyfob::random::{OsRandom, Random};
+    /// use keyfob_jwt::dpop::ProofKey;
+    /// use keyfob_tower::dpop::{Dpop, ProofRequest};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut nonce_key = [0; 32]; // a new one for each process: that is enough for a single node
+    /// OsRandom.fill(&mut nonce_key)?;
+    /// let proofs = Dpop::with(SystemClock, &nonce_key, LocalLimits::new())?;
+    ///
+    /// // The client signs a proof for its request.
+    /// let (key, uri) = (ProofKey::generate()?, "https://orders.example/orders".parse()?);
+    /// let request = ProofRequest { method: "GET", uri: &uri, access_token: Some("the token") };
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("dpop", key.sign(&request, "id of the proof", None, SystemClock.now())?.parse()?);
+    ///
+    /// let proof = proofs.read(&headers, &request)?.ok_or("no proof")?;
+    /// assert_eq!(proof.key, key.confirmation());
+    /// proofs.use_up(&proof).await?;
+    /// assert!(proofs.use_up(&proof).await.is_err(), "each proof counts once");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// `JwtVerifier::verify_with` shows it with a JWT that is bound to the key (feature `jwt`).
+    ///
+    /// # Errors
+    /// As [`Dpop::new`].
+    pub fn with(
+        clock: impl Clock + 'static,
+        nonce_key: &[u8; 32],
+        used: impl IntoLimitStore,
+    ) -> Result<Self, InvalidValue> {
         let shared = Shared {
-            manager: manager.clone(),
-            nonces: Nonces::new(&manager.key_for("dpop nonce")),
+            clock: Arc::new(clock),
+            metrics: Metrics::none(),
+            nonces: Nonces::new(nonce_key),
             needs_nonce: false,
             used: UsedProofs::new(used.into_limit_store(), ProofPolicy::default())?,
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Sets where proofs are counted. Default: in the metrics of the manager, or nowhere without one.
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        let shared = Shared { metrics: metrics.clone(), ..Shared::clone(&self.shared) };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Sets how old a proof may be. Default: [`ProofPolicy::default`].
@@ -98,7 +155,7 @@ impl Dpop {
     }
 
     /// Demands a nonce of this service in each proof, so that no proof can be made in advance (RFC 9449 section
-    /// 11.2). Every node of the namespace accepts the nonces of the others.
+    /// 11.2). Every node of the namespace, or with the same key, accepts the nonces of the others.
     #[must_use]
     pub fn require_nonce(self) -> Self {
         let shared = Shared { needs_nonce: true, ..Shared::clone(&self.shared) };
@@ -107,7 +164,7 @@ impl Dpop {
 
     /// Returns the nonce for the next proof, if proofs need one: the value of the header [`NONCE`].
     pub fn nonce(&self) -> Option<HeaderValue> {
-        let nonce = || self.shared.nonces.at(self.shared.manager.now());
+        let nonce = || self.shared.nonces.at(self.shared.clock.now());
         self.shared.needs_nonce.then(nonce).and_then(|nonce| HeaderValue::try_from(nonce).ok())
     }
 
@@ -138,7 +195,7 @@ impl Dpop {
     }
 
     fn checked(&self, proof: &str, request: &ProofRequest<'_>) -> Result<Proof, NoProof> {
-        let now = self.shared.manager.now();
+        let now = self.shared.clock.now();
         let proof = verify(proof, request, self.shared.used.policy(), now)?;
         let is_fresh = |nonce: &String| self.shared.nonces.accept(nonce, now);
         if self.shared.needs_nonce && !proof.nonce.as_ref().is_some_and(is_fresh) {
@@ -163,7 +220,7 @@ impl Dpop {
     }
 
     fn count(&self, outcome: ProofOutcome) {
-        self.shared.manager.metrics().handles.proofs.of(outcome).increment(1);
+        self.shared.metrics.handles.proofs.of(outcome).increment(1);
     }
 
     /// Returns the proof of a request that presents a token with the scheme `DPoP`. A token with another scheme
@@ -190,8 +247,26 @@ impl Dpop {
     /// # Errors
     /// If the token is not bound to the key, or the proof was used before.
     pub async fn accept(&self, proof: &Proof, token: &Token) -> Result<(), ErrorResponse> {
+        self.accept_if(token.claims.registered.is_bound_to(&proof.key), proof).await
+    }
+
+    /// Accepts the proof of a request whose JWT was [verified](crate::jwt::JwtVerifier::verify_with) with its key, and
+    /// uses it up.
+    ///
+    /// # Errors
+    /// As [`Dpop::accept`].
+    #[cfg(feature = "jwt")]
+    pub async fn accept_jwt(
+        &self,
+        proof: &Proof,
+        verified: &crate::jwt::Verified,
+    ) -> Result<(), ErrorResponse> {
+        self.accept_if(verified.confirmation.as_ref() == Some(&proof.key), proof).await
+    }
+
+    async fn accept_if(&self, is_bound: bool, proof: &Proof) -> Result<(), ErrorResponse> {
         // RFC 9449 section 7.1: what is presented with this scheme has to be bound to the key.
-        if !token.claims.registered.is_bound_to(&proof.key) {
+        if !is_bound {
             return Err(ErrorResponse::new(keyfob::ErrorClass::InvalidToken).offer_dpop());
         }
         self.use_up(proof).await.map_err(|no_proof| self.refuse(&no_proof))
@@ -207,5 +282,15 @@ impl Dpop {
                 ErrorResponse::invalid_dpop_proof(self.nonce())
             }
         }
+    }
+}
+
+/// The clock of a manager.
+#[derive(Debug)]
+struct ClockOf(TokenManager);
+
+impl Clock for ClockOf {
+    fn now(&self) -> Timestamp {
+        self.0.now()
     }
 }

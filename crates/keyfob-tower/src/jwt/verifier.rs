@@ -189,6 +189,89 @@ impl JwtVerifier {
 
     /// Checks a token, with the key that the request has proven, by DPoP or by its certificate.
     ///
+    /// With DPoP, read the proof first, then check the token with its key, then accept the proof:
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "dpop"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "dpop")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use http::HeaderMap;
+    /// use keyfob::LocalLimits;
+    /// use keyfob::clock::{Clock, SystemClock};
+    /// use keyfob::random::{OsRandom, Random};
+    /// use keyfob_tower::dpop::{Dpop, ProofRequest, TargetUri};
+    /// use keyfob_tower::jwt::{JwtVerifier, Verified};
+    /// use keyfob_tower::{ErrorResponse, PresentedBearer};
+    ///
+    /// /// Checks a request for `GET` at an address of this service.
+    /// async fn check(
+    ///     tokens: &JwtVerifier,
+    ///     proofs: &Dpop,
+    ///     headers: &HeaderMap,
+    ///     uri: &TargetUri,
+    /// ) -> Result<Verified, ErrorResponse> {
+    ///     let presented = PresentedBearer::read(headers, "", None)?;
+    ///     let presented = presented.ok_or_else(ErrorResponse::unauthenticated)?;
+    ///     let token = presented.bearer();
+    ///     let request = ProofRequest { method: "GET", uri, access_token: Some(token) };
+    ///     let proof = proofs.proof_of(&presented, headers, &request)?;
+    ///     let key = proof.as_ref().map(|proof| &proof.key);
+    ///     let verified = tokens.verify_with(token, key).await?;
+    ///     if let Some(proof) = &proof {
+    ///         proofs.accept_jwt(proof, &verified).await?;
+    ///     }
+    ///     Ok(verified)
+    /// }
+    ///
+    /// # use keyfob_jwt::dpop::ProofKey;
+    /// # use keyfob_jwt::signing::{SigningAlgorithm, SigningKey};
+    /// # let (key, now) = (ProofKey::generate()?, SystemClock.now());
+    /// # let issuer_key = SigningKey::derive(&[1; 32], SigningAlgorithm::Es256)?;
+    /// # let list_uri = "https://tokens.example/status-lists/a";
+    /// # let token: keyfob_jwt::access_token::AccessToken = serde_json::from_value(serde_json::json!({
+    /// #     "iss": "https://tokens.example", "sub": "alice", "aud": "https://orders.example",
+    /// #     "exp": now.as_secs() + 900, "iat": now.as_secs(), "jti": "tok_1", "client_id": "app",
+    /// #     "cnf": key.confirmation(), "status": { "status_list": { "idx": 7, "uri": list_uri } },
+    /// # }))?;
+    /// # let jwt = token.sign(&issuer_key)?;
+    /// # let list = keyfob_jwt::status_list::StatusListToken {
+    /// #     uri: list_uri.into(),
+    /// #     issued_at: now,
+    /// #     expires_at: None,
+    /// #     ttl: None,
+    /// #     list: keyfob_jwt::status_list::StatusList::new(64),
+    /// # };
+    /// # let keys = keyfob_jwt::key_set::KeySet::new([issuer_key.public().clone()]);
+    /// # let http = Issuer { keys: serde_json::to_vec(&keys)?, list: list.sign(&issuer_key)?.into() };
+    /// # #[derive(Debug)]
+    /// # struct Issuer { keys: Vec<u8>, list: Vec<u8> }
+    /// # #[async_trait::async_trait]
+    /// # impl keyfob_tower::jwt::Fetch for Issuer {
+    /// #     async fn fetch(&self, uri: &str) -> Result<Vec<u8>, keyfob_tower::jwt::FetchFailed> {
+    /// #         Ok(if uri.ends_with("jwks.json") { &self.keys } else { &self.list }.clone())
+    /// #     }
+    /// # }
+    /// let tokens = JwtVerifier::new("https://tokens.example", "https://orders.example", http)?;
+    /// let mut nonce_key = [0; 32];
+    /// OsRandom.fill(&mut nonce_key)?;
+    /// let proofs = Dpop::with(SystemClock, &nonce_key, LocalLimits::new())?;
+    ///
+    /// // The client signs a proof for its request, with the key that its JWT is bound to.
+    /// let uri: TargetUri = "https://orders.example/orders".parse()?;
+    /// let request = ProofRequest { method: "GET", uri: &uri, access_token: Some(&jwt) };
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("authorization", format!("DPoP {jwt}").parse()?);
+    /// headers.insert("dpop", key.sign(&request, "id of the proof", None, now)?.parse()?);
+    ///
+    /// let verified = check(&tokens, &proofs, &headers, &uri).await;
+    /// assert!(verified.is_ok_and(|verified| verified.subject.as_deref() == Some("alice")));
+    /// assert!(check(&tokens, &proofs, &headers, &uri).await.is_err(), "each proof counts once");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Why it is refused.
     pub async fn verify_with(

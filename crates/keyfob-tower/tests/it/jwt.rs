@@ -24,8 +24,8 @@ const START: u64 = 1_700_000_000;
 
 /// An issuer, and the network to it.
 #[derive(Clone, Debug)]
-struct Issuer {
-    clock: ManualClock,
+pub(crate) struct Issuer {
+    pub(crate) clock: ManualClock,
     state: Arc<Mutex<State>>,
 }
 
@@ -63,7 +63,7 @@ fn key(seed: u8) -> SigningKey {
 }
 
 /// A token for this service, with a place in the list.
-fn token() -> AccessToken {
+pub(crate) fn token() -> AccessToken {
     let claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": "orders", "exp": START + 900, "iat": START,
         "jti": "tok_1", "client_id": "web", "scope": "read write", "plan": "team",
@@ -72,13 +72,13 @@ fn token() -> AccessToken {
     serde_json::from_value(claims).unwrap()
 }
 
-fn jwt(token: &AccessToken) -> String {
+pub(crate) fn jwt(token: &AccessToken) -> String {
     token.sign(&key(1)).unwrap()
 }
 
 impl Issuer {
     /// An issuer with one key and a list without revocations.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = ManualClock::new(Timestamp::from_secs(START));
         let issuer = Self { clock, state: Arc::default() };
         issuer.publish_keys(&[1]);
@@ -86,7 +86,7 @@ impl Issuer {
         issuer
     }
 
-    fn verifier(&self) -> JwtVerifier {
+    pub(crate) fn verifier(&self) -> JwtVerifier {
         let verifier = JwtVerifier::new(ISSUER, "orders", self.clone()).unwrap();
         verifier.introspection(self.clone()).clock(self.clock.clone())
     }

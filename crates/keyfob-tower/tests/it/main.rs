@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod answers;
+#[cfg(all(feature = "dpop", feature = "jwt"))]
+mod bound_jwts;
 mod certificates;
 mod cookies;
 #[cfg(feature = "dpop")]
