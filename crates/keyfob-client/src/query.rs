@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use form_urlencoded::Serializer;
 use keyfob_core::id::TokenId;
 use keyfob_core::text::{ClientId, Subject};
-use keyfob_core::time::Timestamp;
+use keyfob_core::time::{Timestamp, Ttl};
 
 /// Which tokens to list, and how many at a time.
 ///
@@ -22,6 +22,7 @@ pub struct ListQuery {
     limit: Option<usize>,
     order: ListOrder,
     cursor: Option<String>,
+    max_time: Option<Ttl>,
 }
 
 /// The order of a list.
@@ -53,6 +54,12 @@ impl ListQuery {
         Self { limit: Some(limit), ..self }
     }
 
+    /// Ends a page after this time, with what was found until then.
+    #[must_use]
+    pub fn max_time(self, time: Ttl) -> Self {
+        Self { max_time: Some(time), ..self }
+    }
+
     /// Sets the order.
     #[must_use]
     pub fn order(self, order: ListOrder) -> Self {
@@ -68,7 +75,8 @@ impl ListQuery {
     /// Returns the query of the page after one with this cursor and this filter, whose names are bound.
     pub(crate) fn next_page(&self, cursor: String, filter: String) -> Self {
         let (bind, cursor) = (Vec::new(), Some(cursor));
-        Self { filter, bind, limit: self.limit, order: self.order, cursor }
+        let Self { limit, order, max_time, .. } = *self;
+        Self { filter, bind, limit, order, cursor, max_time }
     }
 
     /// Returns the path of the list.
@@ -76,6 +84,7 @@ impl ListQuery {
         let mut parameters = Parameters::new("/v1/tokens");
         self.write_filter(&mut parameters);
         parameters.add("limit", self.limit);
+        parameters.add("max_time", self.max_time);
         parameters.add("cursor", self.cursor.as_ref());
         if self.order == ListOrder::Expiring {
             parameters.add("order", Some("expiring"));

@@ -9,14 +9,15 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use keyfob::manager::PageCursor;
 use keyfob::store::Cursor;
-use keyfob::{InvalidValue, Timestamp};
+use keyfob::{InvalidValue, Timestamp, Ttl};
 use keyfob_api::signals::{
     ChangeStreamBody, CreateStreamBody, PollBody, StreamStatusBody, StreamSubjectBody,
     VerifyStreamBody,
 };
+use keyfob_api::webhook::{CreateWebhookBody, RotateWebhookBody, UpdateWebhookBody};
 use keyfob_api::{
-    DeriveBody, ExplainBody, GrantSpec, IntrospectBody, OneOrMany, RevokeBody, RotateBody,
-    UpdateBody, ValidateBody, json,
+    DeriveBody, ExplainBody, GithubLeak, GrantSpec, IntrospectBody, LeaksBody, OneOrMany,
+    RevokeBody, RotateBody, UpdateBody, ValidateBody, json,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +26,7 @@ use crate::access::credentials::Credentials;
 use crate::form::Form;
 use crate::query::Query;
 use crate::v1::input::query_filter;
-use crate::v1::parameters::{BIND, CURSOR, FILTER, ORDER, PAGE_LIMIT};
+use crate::v1::parameters::{BIND, CURSOR, FILTER, MAX_TIME, ORDER, PAGE_LIMIT};
 
 /// A form that is written again is read as the same form.
 pub fn form(bytes: &[u8]) -> bool {
@@ -78,13 +79,15 @@ pub fn credentials(bytes: &[u8]) -> bool {
 /// The parameters of a query are in their bounds, and no other parameter is accepted.
 pub fn query(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let known = &[FILTER, BIND, PAGE_LIMIT, CURSOR, ORDER];
+    let known = &[FILTER, BIND, PAGE_LIMIT, MAX_TIME, CURSOR, ORDER];
     let Ok(query) = Query::parse(text, known) else { return false };
     let limit = query.number(&PAGE_LIMIT);
     assert!(limit.as_ref().is_ok_and(|limit| (1..=1_000).contains(limit)) || limit.is_err());
     let cursor = query.value::<PageCursor>(&CURSOR);
+    let max_time = query.value::<Ttl>(&MAX_TIME);
     let filter = query_filter(&query, Timestamp::from_millis(1_800_000_000_000));
-    limit.is_ok() && query.word(&ORDER).is_ok() && cursor.is_ok() && filter.is_ok()
+    let is_paged = limit.is_ok() && cursor.is_ok() && max_time.is_ok();
+    is_paged && query.word(&ORDER).is_ok() && filter.is_ok()
 }
 
 /// A body of any route that is written again is read as the same body.
@@ -104,6 +107,11 @@ pub fn body(bytes: &[u8]) -> bool {
         is_kept::<StreamStatusBody>(bytes),
         is_kept::<VerifyStreamBody>(bytes),
         is_kept::<StreamSubjectBody>(bytes),
+        is_kept::<CreateWebhookBody>(bytes),
+        is_kept::<UpdateWebhookBody>(bytes),
+        is_kept::<RotateWebhookBody>(bytes),
+        is_kept::<LeaksBody>(bytes),
+        json::parse::<Vec<GithubLeak>>(bytes).is_ok(),
     ];
     accepted.contains(&true)
 }

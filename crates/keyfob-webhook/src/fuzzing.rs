@@ -10,6 +10,7 @@ use crate::destination::Destination;
 use crate::endpoint::Endpoint;
 use crate::nats::{MAX_REASON, acknowledged};
 use crate::secret::{Secret, sign, verify};
+use crate::set::{self, MAX_ERROR_CHARS};
 use crate::subject::{self, MAX_REMOVED, Subject};
 
 /// Reads any text as each setting of a webhook. Returns whether one took it.
@@ -38,6 +39,10 @@ pub fn settings(bytes: &[u8]) -> bool {
     }
     if let Err(reason) = acknowledged(bytes) {
         assert!(reason.len() <= MAX_REASON && !reason.contains(char::is_control), "{reason}");
+    }
+    if let Some(error) = set::rejection(bytes) {
+        is_taken = true;
+        assert!(error.chars().count() <= MAX_ERROR_CHARS && !error.contains(char::is_control));
     }
     if let Ok(network) = text.parse::<Network>() {
         is_taken = true;
@@ -116,6 +121,7 @@ mod tests {
             "::/0",
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "120",
+            r#"{"err":"invalid_key","description":"a\u0007b"}"#,
         ];
         for seed in seeds {
             assert!(super::settings(seed.as_bytes()), "{seed}");

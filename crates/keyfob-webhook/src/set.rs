@@ -43,7 +43,7 @@ pub const API_KEY: &str = "api_key";
 /// How much of an answer is read.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024;
 /// How much of an error in an answer is kept.
-const MAX_ERROR_CHARS: usize = 200;
+pub(crate) const MAX_ERROR_CHARS: usize = 200;
 
 /// Who sends tokens to whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

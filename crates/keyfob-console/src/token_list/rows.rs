@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, stream};
 use keyfob_api::TokenPageBody;
 use keyfob_client::{Client, ListQuery};
-use keyfob_core::Timestamp;
+use keyfob_core::{Timestamp, Ttl};
 use maud::{Markup, html};
 
 use super::wanted::Wanted;
@@ -19,6 +19,8 @@ use crate::widget::{alert, text};
 
 /// How many rows a page has.
 const ROWS: usize = 50;
+/// How long a page of the API may look for rows. What was found until then is shown.
+const PIECE: Ttl = Ttl::saturating_from_millis(20);
 /// How long rows are looked for before the reader is asked whether to continue.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -52,6 +54,7 @@ impl Search {
         let query = ListQuery::new(&self.wanted.filter)
             .order(self.wanted.order)
             .limit(ROWS - self.found)
+            .max_time(PIECE)
             .after(self.wanted.cursor.clone());
         let page = match self.api.list(&query).await {
             Ok(page) => page,

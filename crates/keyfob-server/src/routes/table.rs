@@ -165,6 +165,7 @@ fn token_routes() -> Vec<Route> {
                 FILTER,
                 BIND,
                 parameters::PAGE_LIMIT,
+                parameters::MAX_TIME,
                 parameters::CURSOR,
                 parameters::ORDER,
             ])

@@ -2,11 +2,11 @@
 
 use keyfob::manager::PageCursor;
 use keyfob::store::Lane;
-use keyfob::{Filter, Paging};
+use keyfob::{Filter, Paging, Ttl};
 use keyfob_api::{CountBody, TokenPageBody};
 
 use super::input::query_filter;
-use super::parameters::{CURSOR, EXPIRING, ORDER, PAGE_LIMIT};
+use super::parameters::{CURSOR, EXPIRING, MAX_TIME, ORDER, PAGE_LIMIT};
 use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -21,7 +21,9 @@ pub(crate) async fn list(call: Call) -> Answer {
         EXPIRING => paging.expiring_soonest(),
         _ => paging,
     };
-    let page = call.manager().list(&filter, paging.after(cursor)).await?;
+    let max_time = call.query.value::<Ttl>(&MAX_TIME)?;
+    let paging = max_time.into_iter().fold(paging.after(cursor), Paging::max_time);
+    let page = call.manager().list(&filter, paging).await?;
     let (caller, now) = (call.caller()?, call.manager().now());
     let tokens = page.tokens.iter().filter(|token| caller.may_see(token));
     json::ok(&TokenPageBody {

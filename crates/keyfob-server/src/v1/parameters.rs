@@ -1,7 +1,7 @@
 //! The parameters of `/v1`: those of the path, the query and the headers.
 
 use keyfob::Paging;
-use keyfob_api::schema::{Address, Text, TokenIdText};
+use keyfob_api::schema::{Address, Text, TokenIdText, TtlText};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::parameter::{Parameter, Value};
@@ -38,6 +38,12 @@ pub(crate) const PAGE_LIMIT: Parameter = Parameter::new(
     "limit",
     Value::Number { default: 100, max: Paging::MAX_LIMIT },
     "The maximum number of tokens.",
+);
+
+pub(crate) const MAX_TIME: Parameter = Parameter::text::<TtlText>(
+    "max_time",
+    "After what time the page ends with what was found until then, such as `25ms`. `next` continues. Default: after \
+     10,000 records.",
 );
 
 pub(crate) const CURSOR: Parameter = Parameter::text::<String>(

@@ -38,7 +38,7 @@ fn no_bytes_break_the_parser_of_credentials() {
 fn no_bytes_break_the_query_parser() {
     let texts = [
         "filter=subject:$who+kind:access&bind.who=alice,+bob&limit=2",
-        "filter=&order=expiring&limit=1000",
+        "filter=&order=expiring&limit=1000&max_time=25ms",
         "filter=state:active%20tag:beta&cursor=n-0000002a-1-6754c8f0-ID",
         "",
     ];
@@ -63,6 +63,10 @@ fn no_bytes_break_the_readers_of_bodies() {
         r#"{"stream_id":"wh-0","aud":["a"],"iss":"x","min_verification_interval":60}"#,
         r#"{"stream_id":"wh-0","status":"paused","reason":"x"}"#,
         r#"{"stream_id":"wh-0","subject":{"format":"opaque","id":"x"}}"#,
+        r#"{"url":"https://a.example","types":["keyfob.token."],"format":"set","audience":"a"}"#,
+        r#"{"url":"nats:a.b","enabled":false,"description":"x"}"#,
+        r#"{"tokens":["a","b"],"reason":"leaked"}"#,
+        r#"[{"token":"a","type":"keyfob","url":"https://a.example","source":"commit"}]"#,
     ];
     run(4, &samples(&texts), fuzzing::body);
 }

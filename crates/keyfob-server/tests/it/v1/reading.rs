@@ -70,6 +70,7 @@ async fn a_query_that_is_not_understood_is_refused() {
         ("limit=1001", "invalid_parameter"),
         ("limit=x", "invalid_parameter"),
         ("order=oldest", "invalid_parameter"),
+        ("max_time=soon", "invalid_value"),
         ("fliter=kind:access", "unknown_parameter"),
         ("limit=1&limit=2", "invalid_query"),
         ("filter=%ff", "invalid_query"),

@@ -13,6 +13,7 @@ mod stats;
 mod status_list;
 
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
@@ -76,7 +77,9 @@ impl TokenManager {
     pub async fn list(&self, filter: &Filter, paging: Paging) -> Result<TokenPage, Error> {
         filter.check()?;
         paging.check()?;
-        let Paging { order, limit, after } = paging;
+        let Paging { order, limit, after, max_time } = paging;
+        let begun = Instant::now();
+        let is_late = || max_time.is_some_and(|max| begun.elapsed() >= max.as_duration());
         let fingerprint = filter.fingerprint();
         let Plan { terms, lane, ids } = filter.plan(self.inner.store.namespace());
         if after.as_ref().is_some_and(|cursor| !cursor.belongs_to(fingerprint, order, &terms)) {
@@ -135,7 +138,7 @@ impl TokenManager {
             }
             match found.next {
                 None => return Ok(page),
-                Some(position) if page.examined >= MAX_EXAMINED => {
+                Some(position) if page.examined >= MAX_EXAMINED || is_late() => {
                     page.next = Some(cursor(position));
                     return Ok(page);
                 }

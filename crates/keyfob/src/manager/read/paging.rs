@@ -9,6 +9,7 @@ use keyfob_core::field::Field;
 use keyfob_core::id::Lane;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::namespace::Term;
+use keyfob_core::time::Ttl;
 use keyfob_core::token::Token;
 use keyfob_store::{Order, Position};
 
@@ -37,6 +38,7 @@ pub struct Paging {
     pub(super) order: Order,
     pub(super) limit: usize,
     pub(super) after: Option<PageCursor>,
+    pub(super) max_time: Option<Ttl>,
 }
 
 /// The end of a page. Its text form is opaque and safe in a URL. It belongs to one filter and one
@@ -56,7 +58,7 @@ pub struct PageCursor {
 #[non_exhaustive]
 pub struct TokenPage {
     /// The tokens, in order. A page that is short, or empty, is not always the last: then many
-    /// records were read that did not match.
+    /// records were read that did not match, or [`Paging::max_time`] was over.
     pub tokens: Vec<Token>,
     /// The end of this page, to read the next one; `None` on the last page.
     pub next: Option<PageCursor>,
@@ -88,7 +90,7 @@ impl Paging {
     /// Returns pages of at most `limit` tokens, the newest first. [`TokenManager::list`] refuses a limit of
     /// zero and a limit above [`Paging::MAX_LIMIT`].
     pub fn new(limit: usize) -> Self {
-        Self { order: Order::NewestFirst, limit, after: None }
+        Self { order: Order::NewestFirst, limit, after: None, max_time: None }
     }
 
     /// Checks the limit. Fewer tokens than the caller asked for would look like the last page.
@@ -104,6 +106,24 @@ impl Paging {
     /// fixed time, and exact to a minute with the default retention.
     pub fn expiring_soonest(self) -> Self {
         Self { order: Order::NextToExpire, ..self }
+    }
+
+    /// Ends the page when tokens were looked for during this time, with those that were found until then. At least one
+    /// read of the store is finished. For a reader who waits, and a filter that few tokens match.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{MemoryStore, Paging, TokenManager, Ttl};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let paging = Paging::new(50).max_time(Ttl::from_millis(25)?);
+    /// let page = manager.list(&"scope:rare".parse()?, paging).await?;
+    /// println!("{} found, {} read", page.tokens.len(), page.examined);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_time(self, time: Ttl) -> Self {
+        Self { max_time: Some(time), ..self }
     }
 
     /// Begins after the end of an earlier page; with `None`, at the first token.

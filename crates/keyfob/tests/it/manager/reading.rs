@@ -65,6 +65,33 @@ async fn a_limit_outside_its_range_is_an_error_and_not_cut() {
 }
 
 #[tokio::test]
+async fn a_page_ends_after_its_time_and_the_next_continues() {
+    let bench = bench();
+    let id = bench.manager.issue(session("rare").audience("rare")).await.unwrap().token.id;
+    for _ in 0..6_000 {
+        bench.manager.issue(session("user123")).await.unwrap();
+    }
+    // No index leads to it, and it is the oldest.
+    let filter = Filter::new().audience("rare");
+    let whole = bench.manager.list(&filter, Paging::new(10)).await.unwrap();
+    assert_eq!((whole.examined, whole.next), (6_001, None));
+    let quick = Paging::new(10).max_time(Ttl::from_millis(1).unwrap());
+    let (mut found, mut examined, mut pages, mut after) = (Vec::new(), 0, 0, None);
+    loop {
+        let page = bench.manager.list(&filter, quick.clone().after(after)).await.unwrap();
+        assert!(page.examined > 0, "each page comes further");
+        found.extend(page.tokens.iter().map(|token| token.id));
+        (examined, pages) = (examined + page.examined, pages + 1);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found, examined), (vec![id], 6_001));
+    assert!(pages > 1);
+}
+
+#[tokio::test]
 async fn a_cursor_belongs_to_its_filter_and_its_order() {
     let bench = bench();
     for _ in 0..3 {
