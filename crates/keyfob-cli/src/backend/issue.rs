@@ -59,7 +59,9 @@ impl Backend {
         match self {
             Self::Store(_) => grant.into_grant(by, now).map(|it| CheckedGrant::Store(Box::new(it))),
             Self::Server(_) => {
-                grant.clone().into_grant(by, now)?.check()?;
+                // The server signs what is to be a JWT.
+                let checked = GrantSpec { format: None, ..grant.clone() };
+                checked.into_grant(by, now)?.check()?;
                 Ok(CheckedGrant::Server(Box::new(grant)))
             }
         }

@@ -84,6 +84,14 @@ impl Keyfob {
         self
     }
 
+    /// Uses a server that tries things out, with this configuration.
+    pub(crate) fn behind_a_dev_server(configuration: &str) -> Self {
+        let mut keyfob = Self::by_default();
+        keyfob.file("keyfob.toml", configuration);
+        keyfob.server = Some(keyfob.serve(&["--dev", "--config=keyfob.toml"]));
+        keyfob
+    }
+
     /// Starts a server on a free port.
     pub(crate) fn serve(&self, args: &[&str]) -> Served {
         let words: Vec<_> =

@@ -1,5 +1,6 @@
 //! The whole life of a token: issue, validate, list, update, revoke, and read afterwards.
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::Value;
 
 use crate::harness::Keyfob;
@@ -53,6 +54,33 @@ fn a_short_command_does_not_say_what_doctor_says() {
     for line in keyfob.run(&["show", &id, "--json", "-vv"]).exits(0).stderr.lines() {
         assert!(line.starts_with("{\"log\":"), "{line}");
     }
+}
+
+#[test]
+fn a_jwt_comes_from_a_server_and_names_the_key_that_it_is_bound_to() {
+    let keyfob = Keyfob::behind_a_dev_server(
+        "issuer = \"https://tokens.example\"\n[jwt]\naudiences = [\"https://orders.example\"]\n",
+    );
+    let thumbprint = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
+    let issue =
+        ["issue", "--json", "--subject=alice", "--client=web", "--audience=https://orders.example"];
+    let of = |more: &[&str]| {
+        let words = [&issue[..], more].concat();
+        keyfob.run(&words).exits(0).object()["bearer"].as_str().unwrap().to_owned()
+    };
+    for (flag, cnf) in [("--x5t-s256", "x5t#S256"), ("--jkt", "jkt")] {
+        let flag = format!("{flag}={thumbprint}");
+        let jwt = of(&["--format=jwt", &flag]);
+        let [header, claims] = [0, 1].map(|part| -> Value {
+            let part = jwt.split('.').nth(part).unwrap();
+            serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap()
+        });
+        assert_eq!((&header["typ"], &claims["sub"]), (&"at+jwt".into(), &"alice".into()));
+        assert_eq!(claims["cnf"][cnf], thumbprint, "{claims}");
+    }
+    assert!(of(&[]).starts_with("fob_at_"));
+    let store = Keyfob::new();
+    store.run(&["issue", "--subject=alice", "--format=jwt"]).exits(2).says("--server");
 }
 
 #[test]

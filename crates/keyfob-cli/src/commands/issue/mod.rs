@@ -26,6 +26,8 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
 
 /// Checks the grant that the flags describe. Relative times count from `now`.
 pub(super) fn check(args: &IssueArgs, now: Timestamp) -> Result<(), Failure> {
-    let grant = GrantSpec::try_from(args.grant.clone())?.into_grant(args.by.as_ref(), now)?;
+    // Whether there is a server, which signs a JWT, is not known yet.
+    let spec = GrantSpec { format: None, ..GrantSpec::try_from(args.grant.clone())? };
+    let grant = spec.into_grant(args.by.as_ref(), now)?;
     Ok(grant.check().map_err(Error::from)?)
 }
