@@ -13,7 +13,7 @@ use crate::client_assertion::{AssertionKey, AssertionPolicy, ClientAssertion, Ne
 use crate::dpop::{Proof, ProofKey, ProofPolicy, ProofRequest, TargetUri, verify};
 use crate::key_set::{KeySet, MAX_KEYS};
 use crate::signing::{SigningAlgorithm, SigningKey};
-use crate::status_list::{MAX_TOKENS, StatusList};
+use crate::status_list::{self, MAX_TOKENS, StatusList};
 
 /// The request that the proofs are for.
 const METHOD: &str = "GET";
@@ -209,6 +209,25 @@ pub fn status_list(bytes: &[u8]) -> bool {
     assert!(list.capacity() <= MAX_TOKENS);
     assert_eq!(list.is_revoked(list.capacity()), None);
     assert_eq!(StatusList::from_text(&list.to_text()), Ok(list));
+    true
+}
+
+/// A line is the header of a status list, the rest its claims. Both are signed, with `K` in the place of the name of the
+/// key. What is accepted is the same when it is signed again.
+pub fn signed_status_list(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((header, claims)) = text.split_once('\n') else { return false };
+    let header = header.replace(r#""K""#, &format!("\"{}\"", ISSUER.kid()));
+    let text = ISSUER.sign_any(header.as_bytes(), claims.as_bytes());
+    let Ok(list) = status_list::open(&text, &issuer_keys()) else { return false };
+    let header: Value = serde_json::from_str(&header).expect("a header");
+    let claims: Value = serde_json::from_str(claims).expect("claims");
+    let typ = header["typ"].as_str().expect("a type").to_ascii_lowercase();
+    assert!(["statuslist+jwt", "application/statuslist+jwt"].contains(&&*typ), "{typ}");
+    assert_eq!(claims["status_list"]["bits"], 1);
+    assert_eq!(list.expires_at.is_none(), claims.get("exp").is_none_or(Value::is_null));
+    let again = list.sign(&ISSUER).expect("a signature");
+    assert_eq!(status_list::open(&again, &issuer_keys()), Ok(list));
     true
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use keyfob::manager::PageCursor;
 use keyfob::store::Cursor;
+use keyfob::token::ClientKey;
 use keyfob::{InvalidValue, Timestamp, Ttl};
 use keyfob_api::signals::{
     ChangeStreamBody, CreateStreamBody, PollBody, StreamStatusBody, StreamSubjectBody,
@@ -19,11 +21,13 @@ use keyfob_api::{
     DeriveBody, ExplainBody, GithubLeak, GrantSpec, IntrospectBody, LeaksBody, OneOrMany,
     RevokeBody, RotateBody, UpdateBody, ValidateBody, json,
 };
+use keyfob_tower::{CertificateHeader, TrustedProxies};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::credentials::Credentials;
 use crate::form::Form;
+use crate::leaks::GithubKeys;
 use crate::query::Query;
 use crate::v1::input::query_filter;
 use crate::v1::parameters::{BIND, CURSOR, FILTER, MAX_TIME, ORDER, PAGE_LIMIT};
@@ -114,6 +118,41 @@ pub fn body(bytes: &[u8]) -> bool {
         json::parse::<Vec<GithubLeak>>(bytes).is_ok(),
     ];
     accepted.contains(&true)
+}
+
+/// What a proxy says of a certificate counts if the proxy is trusted, and names one certificate.
+pub fn certificate(bytes: &[u8]) -> bool {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return false };
+    let proxy = IpAddr::from([127, 0, 0, 1]);
+    let trusted = TrustedProxies::x_forwarded_for(["127.0.0.1"]).expect("a network");
+    let mut is_read = false;
+    for (header, name) in [
+        (CertificateHeader::ClientCert, "client-cert"),
+        (CertificateHeader::XForwardedClientCert, "x-forwarded-client-cert"),
+        (CertificateHeader::SslClientCert, "ssl-client-cert"),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.clone());
+        let read = |proxies: &TrustedProxies, headers: &HeaderMap| {
+            proxies.client_certificate(Some(proxy), None, Some(header), headers)
+        };
+        let Some(found) = read(&trusted, &headers) else { continue };
+        is_read = true;
+        assert_eq!(found.thumbprint().as_str().len(), 43, "a SHA-256 digest in base64url");
+        assert_eq!(read(&TrustedProxies::none(), &headers), None, "anyone writes a header");
+        headers.append(name, value.clone());
+        assert_eq!(read(&trusted, &headers), None, "a client has one certificate");
+    }
+    is_read
+}
+
+/// A key of a client is the same when it is written again; and any bytes are read as the keys of GitHub.
+pub fn keys(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let is_list = GithubKeys::parse(&text).is_ok();
+    let Ok(key) = ClientKey::from_json(&text) else { return is_list };
+    assert_eq!(ClientKey::from_json(&key.to_json()).as_ref(), Ok(&key));
+    true
 }
 
 fn is_kept<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> bool {

@@ -91,6 +91,15 @@ fn bits_of_a_list_that_are_read_are_written_again() {
 }
 
 #[test]
+fn a_signed_list_says_all_that_it_has_to() {
+    let header = r#"{"typ":"statuslist+jwt","alg":"EdDSA","kid":"K"}"#;
+    let claims = r#"{"sub":"https://a/1","iat":1,"status_list":{"bits":1,"lst":"eNrbuRgAAhcBXQ"}}"#;
+    let other = r#"{"exp":20,"ttl":5,"sub":"u","iat":1,"status_list":{"lst":"eNpjYGBgAAAABAAB","bits":1,"aggregation_uri":"u"}}"#;
+    let texts = [format!("{header}\n{claims}"), format!("{header}\n{other}")];
+    run(10, &texts.map(String::into_bytes), fuzzing::signed_status_list);
+}
+
+#[test]
 fn a_key_set_that_is_read_is_written_again() {
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let texts = [

@@ -72,6 +72,23 @@ fn no_bytes_break_the_readers_of_bodies() {
 }
 
 #[test]
+fn no_bytes_break_the_readers_of_certificates_and_keys() {
+    let hash = "0b".repeat(32);
+    let texts = [
+        ":TUlJQg==:".to_owned(),
+        format!("By=spiffe://a;Hash={hash};Subject=\"CN=a\",By=b;Hash={hash}"),
+        "-----BEGIN%20CERTIFICATE-----%0ATUlJQg%3D%3D%0A-----END%20CERTIFICATE-----%0A".to_owned(),
+    ];
+    run(6, &texts.map(String::into_bytes), fuzzing::certificate);
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let github = r#"{"public_keys":[{"key_identifier":"one","is_current":true,"key":"KEY"}]}"#;
+    let github = github.replace("KEY", crate::leaks::GITHUB_KEY);
+    let texts =
+        [format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","alg":"EdDSA","kid":"a"}}"#), github];
+    run(7, &texts.map(String::into_bytes), fuzzing::keys);
+}
+
+#[test]
 fn no_bytes_break_the_parsers_of_cursors() {
     let texts = ["n-0000002a-1-6754c8f0-ID", "x-ffffffff-0-0-ID", "start"];
     run(5, &samples(&texts), fuzzing::cursor);

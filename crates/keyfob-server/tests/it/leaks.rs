@@ -66,6 +66,42 @@ async fn a_caller_needs_the_scope_and_a_bounded_request() {
     assert_eq!(reply.json(), json!([{ "outcome": "revoked" }]));
 }
 
+/// The example of GitHub's documentation of its partner programme, as a text in JSON.
+pub(crate) const GITHUB_KEY: &str = r"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYAGMWO8XgCamYKMJS6jc/qgvSlAd\nAjPuDPRcXU22YxgBrz+zoN19MzuRyW87qEt9/AmtoNP5GrobzUvQSyJFVw==\n-----END PUBLIC KEY-----\n";
+
+#[tokio::test]
+async fn the_example_of_github_is_taken() {
+    let id = "bcb53661c06b4728e59d897fb6165d5c9cda0fd9cdf9d09ead458168deb7518c";
+    let signature = "MEQCIQDaMKqrGnE27S0kgMrEK0eYBmyG0LeZismAEz/BgZyt7AIfXt9fErtRS4XaeSt/AO1RtBY66YcAdjxji410VQV4xg==";
+    let body = r#"[{"source":"commit","token":"some_token","type":"some_type","url":"https://example.com/base-repo-url/"}]"#;
+    let keys = format!(
+        r#"{{"public_keys":[{{"key_identifier":"{id}","key":"{GITHUB_KEY}","is_current":true}}]}}"#
+    );
+    let keys = GithubKeys::parse(&keys).unwrap();
+    let service = Service::with(Settings::new().github_keys(keys)).await;
+    let reply = send(&service, id, signature, body).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()[0]["label"]), (200, &json!("false_positive")));
+    let changed = body.replace("some_token", "same_token");
+    assert_eq!(send(&service, id, signature, &changed).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_bearer_leaves_nothing_behind() {
+    let service = Service::start().await;
+    let scanner = service.key("scanner", "keyfob:revoke").await;
+    let before = service.manager.latest_event().await.unwrap();
+    let documents = || async {
+        let list = keyfob::store::ListDocuments { folder: None, after: None, limit: 100 };
+        service.manager.list_documents(&list).await.unwrap().len()
+    };
+    let documents_before = documents().await;
+    let texts = ["ghp_something", "fob_at_nonsense", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"];
+    let reply = service.post("/v1/leaks", &scanner, json!({ "tokens": texts })).await;
+    assert!(reply.json().as_array().unwrap().iter().all(|one| one["outcome"] == "not_ours"));
+    assert_eq!(service.manager.latest_event().await.unwrap(), before);
+    assert_eq!(documents().await, documents_before);
+}
+
 /// GitHub, with a key of its own.
 struct Github(EcdsaKeyPair);
 
