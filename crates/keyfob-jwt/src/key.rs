@@ -328,6 +328,34 @@ mod tests {
         assert_eq!(key(jwk, Algorithm::EdDsa).unwrap().thumbprint(), expected);
     }
 
+    /// The examples of RFC 7515 appendix A.3 and RFC 8037 appendix A.4.
+    #[test]
+    fn the_signatures_of_rfc_7515_and_rfc_8037_are_valid() {
+        let es256 = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+        let ed25519 =
+            r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let examples = [
+            (
+                es256,
+                Algorithm::Es256,
+                "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            ),
+            (
+                ed25519,
+                Algorithm::EdDsa,
+                "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+            ),
+        ];
+        for (jwk, algorithm, jws) in examples {
+            let (signed, signature) = jws.rsplit_once('.').unwrap();
+            let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
+            let key = key(jwk, algorithm).unwrap();
+            assert!(key.verify(algorithm, signed.as_bytes(), &signature).is_ok(), "{algorithm:?}");
+            let changed = signed.replacen("eyJ", "eyK", 1);
+            assert!(key.verify(algorithm, changed.as_bytes(), &signature).is_err());
+        }
+    }
+
     #[test]
     fn a_key_that_is_private_or_for_something_else_is_refused() {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";

@@ -134,6 +134,14 @@ mod tests {
 
     const DER: &[u8] = b"a certificate";
 
+    /// The example of RFC 8705 appendix A.
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_8705() {
+        let der = "MIIBBjCBrAIBAjAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARtdGxzMB4XDTE4MTAxODEyMzcwOVoXDTIyMDUwMjEyMzcwOVowDzENMAsGA1UEAwwEbXRsczBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNcnyxwqV6hY8QnhxxzFQ03C7HKW9OylMbnQZjjJ/Au08/coZwxS7LfA4vOLS9WuneIXhbGGWvsDSb0tH6IxLm8wCgYIKoZIzj0EAwIDSQAwRgIhAP0RC1E+vwJD/D1AGHGzuri+hlV/PpQEKTWUVeORWz83AiEA5x2eXZOVbUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+SY=";
+        let found = read(CertificateHeader::ClientCert, &[&format!(":{der}:")]).unwrap();
+        assert_eq!(found.thumbprint().as_str(), "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0");
+    }
+
     fn read(header: CertificateHeader, values: &[&str]) -> Option<Confirmation> {
         let mut headers = HeaderMap::new();
         for value in values {

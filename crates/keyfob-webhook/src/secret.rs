@@ -151,6 +151,16 @@ mod tests {
         assert_eq!(sign([], "op_1.0", at, b"{}"), "");
     }
 
+    /// The example of Standard Webhooks.
+    #[test]
+    fn a_signature_is_that_of_standard_webhooks() {
+        let secret: Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
+        let at = Timestamp::from_secs(1_614_265_330);
+        let header =
+            sign([&secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", at, br#"{"test": 2432232314}"#);
+        assert_eq!(header, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
     #[test]
     fn a_secret_reads_back_and_shows_nothing() {
         let secret = Secret::draw(&SeededRandom::new(2)).unwrap();

@@ -123,8 +123,33 @@ mod tests {
 
     use keyfob::MemoryStore;
     use keyfob::random::SeededRandom;
+    use keyfob_jwt::signing::{SigningAlgorithm, SigningKey};
+    use keyfob_jwt::status_list::{StatusList, StatusListToken};
 
     use super::*;
+
+    /// Half of a list revoked at random is what compresses worst. 10⁷ tokens are in 77 lists.
+    #[test]
+    fn a_full_list_is_at_most_32_kib_when_it_is_served() {
+        let random = SeededRandom::new(1);
+        let mut bits = vec![0; CAPACITY as usize / 8];
+        random.fill(&mut bits).unwrap();
+        let mut list = StatusList::new(CAPACITY);
+        let is_set = |index: &u32| bits[*index as usize / 8] & (1 << (index % 8)) != 0;
+        for index in (0..CAPACITY).filter(is_set) {
+            list.revoke(index);
+        }
+        let token = StatusListToken {
+            uri: "https://tokens.example/status-lists/00000000000000000000000000000000".into(),
+            issued_at: Timestamp::from_secs(1_800_000_000),
+            expires_at: Some(Timestamp::from_secs(1_800_000_600)),
+            ttl: Some(Ttl::from_mins(1)),
+            list,
+        };
+        let key = SigningKey::derive(&[1; 32], SigningAlgorithm::Es256).unwrap();
+        let served = token.sign(&key).unwrap().len();
+        assert!((16 * 1024..=32 * 1024).contains(&served), "{served}");
+    }
 
     #[test]
     fn each_place_of_a_list_is_taken_once_before_the_next_list_begins() {

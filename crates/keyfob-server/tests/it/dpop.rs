@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use crate::support::{FORM, Key, Reply, Service};
 
 const TOKEN: &str = "/oauth2/token";
-const ISSUER: &str = "https://auth.example";
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(crate) const ISSUER: &str = "https://auth.example";
+pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// A service whose manager remembers used proofs.
-async fn service(settings: Settings) -> Service {
+pub(crate) async fn service(settings: Settings) -> Service {
     counted(settings, Metrics::none()).await
 }
 
@@ -29,20 +29,26 @@ async fn counted(settings: Settings, metrics: Metrics) -> Service {
 }
 
 /// A client with a key.
-struct Client<'a> {
+pub(crate) struct Client<'a> {
     service: &'a Service,
-    key: ProofKey,
+    pub(crate) key: ProofKey,
     proofs: std::cell::Cell<u32>,
 }
 
 impl<'a> Client<'a> {
-    fn new(service: &'a Service) -> Self {
+    pub(crate) fn new(service: &'a Service) -> Self {
         let key = ProofKey::generate().unwrap();
         Self { service, key, proofs: Default::default() }
     }
 
     /// A new proof for a request.
-    fn proof(&self, method: &str, uri: &str, token: Option<&str>, nonce: Option<&str>) -> String {
+    pub(crate) fn proof(
+        &self,
+        method: &str,
+        uri: &str,
+        token: Option<&str>,
+        nonce: Option<&str>,
+    ) -> String {
         self.proofs.set(self.proofs.get() + 1);
         let uri = uri.parse().unwrap();
         let request = ProofRequest { method, uri: &uri, access_token: token };
@@ -55,7 +61,7 @@ impl<'a> Client<'a> {
     }
 
     /// Asks the token endpoint, with a proof.
-    async fn ask(&self, caller: Option<&Key>, form: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn ask(&self, caller: Option<&Key>, form: &[(&str, &str)]) -> Reply {
         send(self.service, caller, form, &[&self.token_proof(None)]).await
     }
 
@@ -67,7 +73,7 @@ impl<'a> Client<'a> {
     }
 }
 
-async fn send(
+pub(crate) async fn send(
     service: &Service,
     caller: Option<&Key>,
     form: &[(&str, &str)],
@@ -84,11 +90,11 @@ async fn send(
     service.send(request.body(Full::new(Bytes::from(body))).unwrap()).await
 }
 
-fn text(reply: &Reply, member: &str) -> String {
+pub(crate) fn text(reply: &Reply, member: &str) -> String {
     reply.json()[member].as_str().unwrap_or_else(|| panic!("{}", reply.json())).to_owned()
 }
 
-const CREDENTIALS: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+pub(crate) const CREDENTIALS: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
 #[tokio::test]
 async fn an_access_token_of_a_client_with_a_proof_is_bound_to_its_key() {
@@ -218,7 +224,7 @@ async fn a_nonce_that_is_demanded_is_sent_and_then_renewed() {
 }
 
 /// Asks `/authz`, as a gateway whose client asks for `GET https://shop.example/orders`.
-async fn authz(service: &Service, headers: &[(&str, &str)]) -> Reply {
+pub(crate) async fn authz(service: &Service, headers: &[(&str, &str)]) -> Reply {
     let mut request = Request::get(format!("{}/authz", service.url));
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use keyfob::{Grant, Kind, MemoryStore, RevokeRequest, TokenManager, Ttl};
 use keyfob_jwt::access_token::{self, AccessToken, AccessTokenPolicy};
 use keyfob_jwt::key_set::KeySet;
@@ -62,6 +63,9 @@ pub(crate) async fn list(service: &Service, token: &AccessToken) -> StatusListTo
     let text = std::str::from_utf8(&reply.body).unwrap();
     let list = status_list::open(text, &keys(service).await).unwrap();
     assert_eq!(&list.uri, uri);
+    // As long as the settings say.
+    assert_eq!(list.ttl, Some(Ttl::from_mins(1)));
+    assert_eq!(list.expires_at, Some(list.issued_at + Ttl::from_mins(10)));
     list
 }
 
@@ -222,6 +226,24 @@ async fn every_way_to_revoke_is_in_the_list_within_its_bound() {
     revoked(4).await;
     for token in all {
         assert!(is_revoked(&service, token).await);
+    }
+}
+
+#[tokio::test]
+async fn tokens_and_lists_are_signed_by_the_algorithm_of_the_settings() {
+    for algorithm in SigningAlgorithm::ALL {
+        let mut settings = settings();
+        settings.jwt.algorithm = algorithm;
+        let service = Service::with(settings).await;
+        let admin = service.admin().await;
+        let (jwt, token) = issue(&service, &admin, grant()).await;
+        let header = Base64UrlUnpadded::decode_vec(jwt.split('.').next().unwrap()).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header["alg"], algorithm.as_str());
+        assert!(!is_revoked(&service, &token).await);
+        service.manager.revoke(token.jti.parse().unwrap(), "logout").await.unwrap();
+        after_the_bound().await;
+        assert!(is_revoked(&service, &token).await);
     }
 }
 

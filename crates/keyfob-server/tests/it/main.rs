@@ -15,6 +15,7 @@ mod fuzz;
 mod gateway;
 mod introspection;
 mod jwt;
+mod jwt_bound;
 mod jwt_reach;
 mod jwt_redis;
 mod jwt_refresh;

@@ -182,6 +182,16 @@ async fn events_are_signed_and_in_order_and_the_position_is_kept() {
     let test = receiver.wait_for(3).await.pop().unwrap();
     assert_eq!(test.event()["type"], "keyfob.webhook.test");
     assert!(test.is_signed_by(&secret) && test.is_signed_by(&newer));
+    // At the end of the overlap the older one stops.
+    let path = format!("/v1/webhooks/{id}/rotate");
+    let reply = service.json(Method::POST, &path, &key, json!({"overlap": "20ms"})).await.json();
+    let newest: Secret = reply["secret"].as_str().unwrap().parse().unwrap();
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    let path = format!("/v1/webhooks/{id}/test");
+    service.json(Method::POST, &path, &key, json!({})).await;
+    let test = receiver.wait_for(4).await.pop().unwrap();
+    assert!(test.is_signed_by(&newest));
+    assert!(!test.is_signed_by(&newer) && !test.is_signed_by(&secret));
     // Nothing shows the secrets again.
     let list = service.get("/v1/webhooks", Some(&key.bearer())).await;
     assert!(!String::from_utf8_lossy(&list.body).contains("whsec_"));
