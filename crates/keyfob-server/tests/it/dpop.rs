@@ -1,12 +1,16 @@
 //! Proofs of possession (RFC 9449): at the token endpoint, at `/authz`, and in `/v1/validate`.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use http::Request;
 use http_body_util::Full;
 use keyfob::{Grant, Kind, Limits, LocalLimits, MemoryStore, Metrics, Presentation, TokenManager};
 use keyfob_jwt::dpop::{ProofKey, ProofRequest};
+use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_server::{DpopSettings, Settings};
 use keyfob_testkit::recorder::MemoryRecorder;
+use keyfob_testkit::redis::{fresh_namespace, server as redis};
 use serde_json::{Value, json};
 
 use crate::support::{FORM, Key, Reply, Service};
@@ -221,6 +225,37 @@ async fn a_nonce_that_is_demanded_is_sent_and_then_renewed() {
     let forged = client.token_proof(Some("AAAAAAAAAAAAAAAAAAAAAA"));
     let reply = send(&service, Some(&caller), &CREDENTIALS, &[&forged]).await;
     assert_eq!(reply.error(), (400, "use_dpop_nonce".into()));
+}
+
+/// Two servers that share nothing but a Redis.
+#[tokio::test]
+async fn servers_of_one_redis_take_a_proof_once_and_the_nonces_of_each_other() {
+    let namespace = fresh_namespace();
+    let server = async || {
+        let url = format!("{}?namespace={namespace}&lanes=4", redis().url());
+        let store = RedisStore::open(url.parse::<RedisConfig>().unwrap()).await.unwrap();
+        let store = Arc::new(store);
+        let limits = Limits::new(Arc::clone(&store));
+        let manager = TokenManager::builder(store).limits(limits).build();
+        let dpop = DpopSettings { needs_nonce: true, ..DpopSettings::default() };
+        Service::over(manager, Settings::new().issuer(ISSUER.parse().unwrap()).dpop(dpop)).await
+    };
+    let (first, second) = (server().await, server().await);
+    let caller = first.key("app", "read").await;
+    let client = Client::new(&first);
+    for round in 0..8 {
+        let (here, there) = if round % 2 == 0 { (&first, &second) } else { (&second, &first) };
+        let reply = send(here, Some(&caller), &CREDENTIALS, &[&client.token_proof(None)]).await;
+        assert_eq!(reply.error(), (400, "use_dpop_nonce".into()));
+        let nonce = reply.headers["dpop-nonce"].to_str().unwrap().to_owned();
+        let proof = client.token_proof(Some(&nonce));
+        let reply = send(there, Some(&caller), &CREDENTIALS, &[&proof]).await;
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        for server in [here, there] {
+            let reply = send(server, Some(&caller), &CREDENTIALS, &[&proof]).await;
+            assert_eq!(reply.error(), (400, "invalid_dpop_proof".into()));
+        }
+    }
 }
 
 /// Asks `/authz`, as a gateway whose client asks for `GET https://shop.example/orders`.

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get as route;
 use http::Method;
+use keyfob::clock::ManualClock;
 use keyfob::limit::{Charge, Charged, LimitStore};
 use keyfob::store::StoreError;
-use keyfob::{Issued, LocalLimits, Ttl, ValidationChain};
+use keyfob::{Issued, LocalLimits, TokenManager, Ttl, ValidationChain};
 use keyfob_jwt::dpop::{ProofKey, ProofRequest};
-use keyfob_tower::dpop::{Dpop, TargetUri};
+use keyfob_tower::dpop::{BadProof, Dpop, NoProof, TargetUri};
 use keyfob_tower::{AuthLayer, Authenticated};
 
 use crate::harness::*;
@@ -221,6 +222,63 @@ async fn a_proof_from_before_the_process_began_is_refused() {
     let authorization = client.authorization();
     let headers = [("authorization", authorization.as_str()), ("dpop", &before)];
     assert_eq!(get(address, "/me", &headers).await.json()["code"], "invalid_dpop_proof");
+}
+
+/// The store may forget a proof when its time has ended by the clock of the store, so that one decides.
+#[tokio::test]
+async fn a_proof_that_has_ended_by_the_clock_of_the_store_of_used_proofs_is_refused() {
+    let bench = bench();
+    let clock_of_store = ManualClock::new(bench.manager.now());
+    let used = LocalLimits::with(1_000, clock_of_store.clone());
+    let dpop = Dpop::new(&bench.manager, used).unwrap();
+    let address = serve(app(&bench, dpop.clone())).await;
+    let client = Client::new(&bench).await;
+    let authorization = client.authorization();
+    let ask = async |jti: &str| {
+        let proof = client.proof(&bench, "/me", jti);
+        let headers = [("authorization", authorization.as_str()), ("dpop", &proof)];
+        get(address, "/me", &headers).await
+    };
+    // A minute and the clock skew: as old as a proof may be.
+    clock_of_store.advance(Ttl::from_secs(65));
+    assert_eq!(ask("1").await.status, 200);
+    clock_of_store.advance(Ttl::from_secs(5));
+    let answer = ask("2").await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["code"]),
+        (401, &"invalid_dpop_proof".into())
+    );
+    let uri = format!("{ORIGIN}/me").parse().unwrap();
+    let token = client.issued.bearer.expose();
+    let request = ProofRequest { method: "GET", uri: &uri, access_token: Some(token) };
+    let proof = client.proof(&bench, "/me", "3");
+    let proof = dpop.check(&proof, &request).expect("it is new by the clock of the node");
+    assert_eq!(dpop.use_up(&proof).await, Err(NoProof::Bad(BadProof::TooOld)));
+    assert_eq!(bench.metrics.value("keyfob_proofs_total", ["proof_too_old"]), 2.0);
+}
+
+#[tokio::test]
+async fn managers_of_one_store_accept_the_nonces_of_each_other_and_no_proof_twice() {
+    let first = bench();
+    let second = TokenManager::builder(Arc::clone(&first.store) as Arc<dyn keyfob::Store>)
+        .clock(first.clock.clone())
+        .build();
+    let used = Arc::new(LocalLimits::with(1_000, first.clock.clone()));
+    let node =
+        |manager: &TokenManager| Dpop::new(manager, Arc::clone(&used)).unwrap().require_nonce();
+    let (one, two) = (node(&first.manager), node(&second));
+    let stranger = node(&bench().manager);
+    let (key, uri) = (ProofKey::generate().unwrap(), ORIGIN.parse().unwrap());
+    let request = ProofRequest { method: "GET", uri: &uri, access_token: None };
+    for (jti, from, to) in [("1", &one, &two), ("2", &two, &one)] {
+        let nonce = from.nonce().unwrap();
+        let proof = key.sign(&request, jti, nonce.to_str().ok(), first.manager.now()).unwrap();
+        assert_eq!(stranger.check(&proof, &request), Err(NoProof::Nonce));
+        let checked = to.check(&proof, &request).unwrap();
+        to.use_up(&checked).await.unwrap();
+        let again = from.check(&proof, &request).unwrap();
+        assert_eq!(from.use_up(&again).await, Err(NoProof::Used));
+    }
 }
 
 /// A store of limits that is away.
