@@ -50,6 +50,11 @@ pub struct CreateWebhookBody {
     /// Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<String>,
+    /// Events about which tokens: a filter as `GET /v1/tokens` takes it, such as `kind:api-key tag:beta`. Conditions that
+    /// depend on the time at which they are looked at are refused: `state`, `now`, and distances such as `-7d`.
+    /// Empty: all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub filter: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -72,6 +77,9 @@ pub struct UpdateWebhookBody {
     /// Which events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
+    /// Events about which tokens. Empty: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -107,6 +115,9 @@ pub struct WebhookBody {
     pub owner: Option<String>,
     /// Which events; empty: all.
     pub types: Vec<String>,
+    /// Events about which tokens; empty: all.
+    #[serde(default)]
+    pub filter: String,
     /// What it is for.
     pub description: String,
     /// In which form events are sent.

@@ -61,11 +61,16 @@ pub(crate) fn filter(
     values: &[BindArg],
     now: Timestamp,
 ) -> Result<Filter, Failure> {
+    let text = words.join(" ");
+    let filter = Filter::parse_with(&text, now, &bindings(values)?);
+    filter.map_err(|error| Failure::Filter { error, text })
+}
+
+/// Returns the values for the names of a filter.
+pub(crate) fn bindings(values: &[BindArg]) -> Result<FilterBindings, Failure> {
     let mut bindings = FilterBindings::new();
     for value in values {
         bindings = bindings.bind(&value.name, value.value.clone())?;
     }
-    let text = words.join(" ");
-    let filter = Filter::parse_with(&text, now, &bindings);
-    filter.map_err(|error| Failure::Filter { error, text })
+    Ok(bindings)
 }

@@ -46,7 +46,7 @@ pub(crate) use serve::{InitArgs, ServeArgs};
 pub(crate) use server::{Needs, Place, PlaceFlags, ServerSettings};
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
-pub(crate) use webhook::{WebhookArgs, WebhookCommand};
+pub(crate) use webhook::{TokensArgs, WebhookArgs, WebhookCommand};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused or not found; 2 invalid arguments or input; 3 store unavailable;

@@ -1,23 +1,25 @@
 //! `webhook`: events sent to receivers, by a server.
 
+use keyfob::Filter;
 use keyfob_api::webhook::{
     CreateWebhookBody, DeliveryBody, RotateWebhookBody, UpdateWebhookBody, WebhookBody,
     WebhookFormat, WebhookMethod, WebhookSecretBody,
 };
 use serde_json::json;
 
-use crate::args::WebhookCommand;
-use crate::context::Context;
+use crate::args::{TokensArgs, WebhookCommand};
+use crate::context::{Context, bindings};
 use crate::failure::Failure;
 
 pub(super) async fn run(command: &WebhookCommand, context: &mut Context) -> Result<(), Failure> {
     let client = context.backend.client()?.clone();
     match command {
-        WebhookCommand::Add { url, types, description, set, audience } => {
+        WebhookCommand::Add { url, types, tokens, description, set, audience } => {
             let (url, types, description) = (url.clone(), types.clone(), description.clone());
             let format = if *set { WebhookFormat::Set } else { WebhookFormat::CloudEvents };
             let audience = audience.clone();
-            let wanted = CreateWebhookBody { url, types, description, format, audience };
+            let filter = filter(tokens)?.unwrap_or_default();
+            let wanted = CreateWebhookBody { url, types, filter, description, format, audience };
             secret(&client.create_webhook(&wanted).await?, context)
         }
         WebhookCommand::List => {
@@ -25,6 +27,18 @@ pub(super) async fn run(command: &WebhookCommand, context: &mut Context) -> Resu
                 show(&webhook, context)?;
             }
             Ok(())
+        }
+        WebhookCommand::Update { id, url, types, tokens, description } => {
+            let is_given = |text: &&String| !text.is_empty();
+            let changes = UpdateWebhookBody {
+                url: url.clone(),
+                types: (!types.is_empty())
+                    .then(|| types.iter().filter(is_given).cloned().collect()),
+                filter: filter(tokens)?,
+                description: description.clone(),
+                enabled: None,
+            };
+            show(&client.update_webhook(id, &changes).await?, context)
         }
         WebhookCommand::Test { id } => delivery(&client.test_webhook(id).await?, context),
         WebhookCommand::Rotate { id, overlap } => {
@@ -70,6 +84,16 @@ pub(super) async fn run(command: &WebhookCommand, context: &mut Context) -> Resu
     }
 }
 
+/// Reads the filter of a webhook, with values for its names.
+fn filter(tokens: &TokensArgs) -> Result<Option<String>, Failure> {
+    let Some(text) = &tokens.filter else { return Ok(None) };
+    let filter = Filter::parse_timeless(text, &bindings(&tokens.bind)?);
+    match filter {
+        Ok(filter) => Ok(Some(filter.to_string())),
+        Err(error) => Err(Failure::Filter { error, text: text.clone() }),
+    }
+}
+
 /// Shows a new secret.
 fn secret(made: &WebhookSecretBody, context: &mut Context) -> Result<(), Failure> {
     if context.output.is_json() {
@@ -96,6 +120,9 @@ fn show(webhook: &WebhookBody, context: &mut Context) -> Result<(), Failure> {
         place = format!("{place}, managed by {}", visible(owner));
     }
     context.output.line(format_args!("{}  {state}  {place}", webhook.id))?;
+    if !webhook.filter.is_empty() {
+        context.output.line(format_args!("  tokens: {}", visible(&webhook.filter)))?;
+    }
     let state = &webhook.state;
     if let (WebhookMethod::Poll, Some(since)) = (webhook.method, state.waiting_since) {
         let since = context.output.time(since);

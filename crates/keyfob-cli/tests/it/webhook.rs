@@ -32,6 +32,36 @@ fn a_webhook_is_added_tested_changed_and_deleted() {
 }
 
 #[test]
+fn a_webhook_sends_events_about_the_tokens_of_its_filter() {
+    let keyfob = Keyfob::served();
+    let url = "https://127.0.0.1/hooks";
+    let add = ["webhook", "add", url, "--filter=tag:$t kind:api-key", "--bind=t=a b", "--json"];
+    let made = keyfob.run(&add).exits(0).object();
+    let id = made["webhook"]["id"].as_str().unwrap();
+    assert_eq!(made["webhook"]["filter"], r#"kind:api-key tag:"a b""#);
+    let list = keyfob.run(&["webhook", "list"]).exits(0).stdout;
+    let shown = format!("{id}  enabled  {url}\n  tokens: kind:api-key tag:\"a b\"\n");
+    assert_eq!(list, shown);
+    let other = "https://127.0.0.1/other";
+    let update = ["webhook", "update", id, "--filter=subject:alice", "--url", other, "--json"];
+    let changed = keyfob.run(&update).exits(0).object();
+    assert_eq!((&changed["filter"], &changed["url"]), (&"subject:alice".into(), &other.into()));
+    let update = ["webhook", "update", id, "--type=keyfob.epoch.", "--description=x", "--json"];
+    let changed = keyfob.run(&update).exits(0).object();
+    assert_eq!(
+        (&changed["filter"], &changed["description"]),
+        (&"subject:alice".into(), &"x".into())
+    );
+    assert_eq!(changed["types"], serde_json::json!(["keyfob.epoch."]));
+    let update = ["webhook", "update", id, "--type=", "--filter=", "--json"];
+    let changed = keyfob.run(&update).exits(0).object();
+    assert_eq!((&changed["filter"], &changed["types"]), (&"".into(), &serde_json::json!([])));
+    keyfob.run(&["webhook", "update", id]).exits(2);
+    let refused = keyfob.run(&["webhook", "update", id, "--filter=kind:session state:active"]);
+    refused.exits(2).says("column 14: 'state' depends on the time").says("              ^");
+}
+
+#[test]
 fn security_event_tokens_need_keys_for_jwts() {
     let keyfob = Keyfob::served();
     let add = ["webhook", "add", "https://127.0.0.1/hooks", "--set", "--audience=shop", "--json"];

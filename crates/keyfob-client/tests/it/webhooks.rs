@@ -11,10 +11,12 @@ async fn a_webhook_is_created_changed_tested_and_deleted() {
     let wanted = CreateWebhookBody {
         url: "https://127.0.0.1/hooks".to_owned(),
         types: vec!["keyfob.token.".to_owned()],
+        filter: "tag:beta kind:api-key".to_owned(),
         ..CreateWebhookBody::default()
     };
     let created = client.create_webhook(&wanted).await.unwrap();
     assert!(created.secret.expose().starts_with("whsec_"));
+    assert_eq!(created.webhook.filter, "kind:api-key tag:beta");
     let id = &*created.webhook.id;
     let listed = client.webhooks().await.unwrap();
     assert_eq!(listed, std::slice::from_ref(&created.webhook));

@@ -64,7 +64,12 @@ fn row(webhook: &WebhookBody, now: Timestamp) -> Markup {
                     br; span.quiet { (text::short(&webhook.description, 80)) }
                 }
             }
-            td { (facts::names(webhook.types.iter().map(String::as_str), "all")) }
+            td {
+                (facts::names(webhook.types.iter().map(String::as_str), "all"))
+                @if !webhook.filter.is_empty() {
+                    br; span.quiet { "about " (text::short(&webhook.filter, 80)) }
+                }
+            }
             td {
                 (Delivery::of(webhook).show())
                 @if let Some(why) = &webhook.disabled_because { " " (text::short(why, 80)) }
@@ -92,7 +97,7 @@ fn none() -> Markup {
             }
             p { "Add one. The answer has the secret for the receiver, and shows it once:" }
             (copyable(ADD))
-            p.quiet { "Without " code { "--type" } ", all events are sent." }
+            p.quiet { "Without " code { "--type" } ", all events are sent. " code { "--filter" } " takes those about some tokens." }
         }
     }
 }

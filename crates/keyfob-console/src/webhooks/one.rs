@@ -101,6 +101,7 @@ fn settings(webhook: &WebhookBody, now: Timestamp) -> Markup {
                 WebhookMethod::Poll => (fact("Polled at", text::value(&webhook.url))),
             }
             (fact("Events", names(webhook.types.iter().map(String::as_str), "all")))
+            @if !webhook.filter.is_empty() { (fact("Tokens", html! { code { (text::value(&webhook.filter)) } })) }
             @if !webhook.description.is_empty() { (fact("For", text::value(&webhook.description))) }
             (fact("Created", exact(webhook.created, now)))
             (fact("Secrets", match webhook.secrets {
@@ -168,6 +169,7 @@ mod tests {
             method: WebhookMethod::Push,
             owner: None,
             types: Vec::new(),
+            filter: String::new(),
             description: String::new(),
             format: keyfob_api::webhook::WebhookFormat::default(),
             audience: None,
@@ -188,10 +190,13 @@ mod tests {
         assert!(settings.contains("2 sign, while one replaces the other"), "{settings}");
         assert!(actions(&webhook).into_string().contains("after=start"));
         assert!(settings.contains("Receiver"), "{settings}");
-        let webhook = WebhookBody { url: "nats:keyfob.shop".into(), ..webhook };
+        assert!(!settings.contains("Tokens"), "{settings}");
+        let (url, filter) = ("nats:keyfob.shop".into(), "subject:\"<b>\"".into());
+        let webhook = WebhookBody { url, filter, ..webhook };
         let settings = super::settings(&webhook, now).into_string();
         assert!(settings.contains("Subjects in NATS"), "{settings}");
         assert!(settings.contains("keyfob.shop.&gt;"), "{settings}");
+        assert!(settings.contains("subject:&quot;&lt;b&gt;&quot;"), "{settings}");
     }
 
     #[test]

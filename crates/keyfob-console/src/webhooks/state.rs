@@ -87,6 +87,7 @@ mod tests {
                 method: keyfob_api::webhook::WebhookMethod::Push,
                 owner: None,
                 types: Vec::new(),
+                filter: String::new(),
                 description: String::new(),
                 format: keyfob_api::webhook::WebhookFormat::default(),
                 audience: None,

@@ -59,7 +59,9 @@ async fn add(site: &Site, url: &str, description: &str) -> String {
     let key = site.key("hooks", "keyfob:admin").await;
     let (url, types) = (url.to_owned(), vec!["keyfob.token.".to_owned()]);
     let description = description.to_owned();
-    let wanted = CreateWebhookBody { url, types, description, ..CreateWebhookBody::default() };
+    let filter = "kind:session,api-key".to_owned();
+    let wanted =
+        CreateWebhookBody { url, types, filter, description, ..CreateWebhookBody::default() };
     let created = site.api(&key).create_webhook(&wanted).await.unwrap();
     format!("/console/webhooks/{}", created.webhook.id)
 }
@@ -103,9 +105,22 @@ async fn a_webhook_is_tested_disabled_and_enabled() {
     let path = add(&site, &receiver.url, "the shop").await;
     let mut browser = site.signed_in("keyfob:admin").await;
     let list = browser.get("/console/webhooks").await;
-    list.shows(&[&path, "the shop", "enabled", "keyfob.token.", "none yet"]);
+    list.shows(&[
+        &path,
+        "the shop",
+        "enabled",
+        "keyfob.token.",
+        "kind:api-key,session",
+        "none yet",
+    ]);
     let page = browser.get(&path).await;
-    page.shows(&["one signs", "Disable", "No delivery was given up", "keyfob webhook test wh-"]);
+    page.shows(&[
+        "one signs",
+        "kind:api-key,session",
+        "Disable",
+        "No delivery was given up",
+        "keyfob webhook test wh-",
+    ]);
     let tested = browser.post(&format!("{path}/test"), &[]).await;
     tested.shows(&["The test event was delivered: the receiver answered 204."]);
     receiver.status.store(500, Ordering::SeqCst);

@@ -421,7 +421,7 @@ fn webhook_routes() -> Vec<Route> {
             .query(&[])
             .takes_json::<CreateWebhookBody>(
                 MAX_BODY_BYTES,
-                r#"{"url":"https://shop.example/hooks","types":["keyfob.token.revoked"]}"#,
+                r#"{"url":"https://shop.example/hooks","types":["keyfob.token.revoked"],"filter":"kind:api-key"}"#,
             )
             .answers::<WebhookSecretBody>(201, created),
         get("/v1/webhooks", "listWebhooks", |call| Box::pin(v1::webhooks::list(call)))

@@ -56,7 +56,8 @@ pub(super) fn filter<'a>(
     Filter::parse_with(text, now, &bindings).map_err(|error| not_a_filter(&error))
 }
 
-fn not_a_filter(error: &FilterError) -> Failure {
+/// Returns the failure of a text that is not a filter, or not one that can be used here.
+pub(super) fn not_a_filter(error: &FilterError) -> Failure {
     Failure::bad(error.code(), error.to_string())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use keyfob_api::webhook::{CreateWebhookBody, RotateWebhookBody, UpdateWebhookBody, WebhooksBody};
 
-use super::input::body;
+use super::input::{body, not_a_filter};
 use super::parameters::{DEAD_LETTER, DEAD_LETTER_AFTER, WEBHOOK_ID};
 use super::view::check_unconfined;
 use crate::call::Call;
@@ -106,6 +106,7 @@ impl From<WebhookError> for Failure {
         match error {
             WebhookError::NotFound => not_found(),
             WebhookError::Invalid(detail) => Self::bad("invalid_value", detail),
+            WebhookError::Filter(error) => not_a_filter(&error),
             WebhookError::Nats(why) => Self::bad(why.code(), why.to_string()),
             WebhookError::NotTransmitting(why) => Self::bad(why.code(), why.to_string()),
             WebhookError::TooManyStreams => Self {

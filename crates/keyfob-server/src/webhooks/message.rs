@@ -8,16 +8,21 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use keyfob::event::{CloudEvent, Event};
 use keyfob::values::Issuer;
+use keyfob::{Paging, Token};
 use keyfob_api::signals::StreamStatus;
 use keyfob_api::webhook::WebhookFormat;
 use keyfob_webhook::set::{self, Stream, TokenDetails};
 use serde_json::{Value, json};
 
+use super::filter::{Choice, TokenFilter};
 use super::registry::{MAX_TEXT, Registry, WebhookError, draw};
 use super::sender::Message;
 use super::stored::{Subscription, WebhookId};
 use super::transmitter::{NotTransmitting, Transmitter};
 use crate::jwt::JwtSettings;
+
+/// How many matching tokens of the family of a revoked token are looked at, for one that descends from it.
+const DESCENDANTS: usize = 100;
 
 impl Registry {
     /// Signs as this issuer from now on.
@@ -61,13 +66,27 @@ impl Registry {
 
     /// Returns what is sent about an event. `None`: nothing.
     pub(super) async fn message(&self, to: &Subscription, event: &Event) -> Option<Message> {
-        if !to.wants(event.what.as_str()) {
+        let may_be_sent = to.format == WebhookFormat::CloudEvents || set::is_signal(event);
+        if !may_be_sent || !to.wants(event.what.as_str()) {
+            return None;
+        }
+        let id = match to.format {
+            _ if !to.filter.is_empty() => event.token(),
+            WebhookFormat::Set => set::needs_token(event),
+            WebhookFormat::CloudEvents => None,
+        };
+        // Nothing is held back for the token: without it, the event is sent, and says enough.
+        let token = match id {
+            Some(id) => self.manager.get(id).await.ok(),
+            None => None,
+        };
+        if !self.is_chosen(&to.filter, event, token.as_ref()).await {
             return None;
         }
         let body = match to.format {
             WebhookFormat::CloudEvents => serde_json::to_vec(&CloudEvent::new(event)).ok()?,
             WebhookFormat::Set => {
-                let claims = self.claims(to, event).await?;
+                let claims = self.claims(to, event, token)?;
                 let is_wanted = to.wants_signal(set::signal_of(&claims)?, &claims);
                 is_wanted.then(|| claims.to_string().into_bytes())?
             }
@@ -75,17 +94,29 @@ impl Registry {
         Some(Message { id: event.id.to_string(), body: body.into(), format: to.format })
     }
 
-    async fn claims(&self, to: &Subscription, event: &Event) -> Option<Value> {
+    /// Returns whether a filter wants an event, whose token is `token` if one could be read.
+    async fn is_chosen(&self, by: &TokenFilter, event: &Event, token: Option<&Token>) -> bool {
+        let filter = match by.choose(event, token) {
+            Choice::Send => return true,
+            Choice::LeaveOut => return false,
+            Choice::SendIfBelow(filter) => filter,
+        };
+        let Ok(page) = self.manager.list(&filter, Paging::new(DESCENDANTS)).await else {
+            return true;
+        };
+        // What was not read may match.
+        let is_partial =
+            page.next.is_some() || page.unreadable > 0 || !page.missing_lanes.is_empty();
+        let descends =
+            |found: &Token| event.token().is_some_and(|id| found.ancestors.contains(&id));
+        is_partial || page.tokens.iter().any(descends)
+    }
+
+    fn claims(&self, to: &Subscription, event: &Event, token: Option<Token>) -> Option<Value> {
         // A message that cannot be signed is kept and tried again like any other.
         let issuer = self.with_transmitter(|transmitter| transmitter.issuer.clone());
         let issuer = issuer.unwrap_or_default();
-        let details = match set::needs_token(event) {
-            // Nothing is held back for details: the id of the token says enough.
-            Some(id) => self.manager.get(id).await.ok(),
-            None => None,
-        };
-        let details =
-            details.map(|token| TokenDetails { kind: token.kind, subject: token.subject });
+        let details = token.map(|token| TokenDetails { kind: token.kind, subject: token.subject });
         let stream = Stream { issuer: &issuer, audience: to.audience() };
         stream.claims(event, details.as_ref(), self.now())
     }

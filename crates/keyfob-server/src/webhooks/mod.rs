@@ -11,6 +11,7 @@
 //! | `notices` | messages about a stream itself, which are in no log |
 //! | `dead_letters` | deliveries that were given up |
 //! | `backlog` | what waits, as gauges |
+//! | `filter` | which events a subscription wants, by their tokens |
 //! | `message` | what is sent about an event: JSON, or a signed security event token |
 //! | `transmitter` | who signs security event tokens |
 //! | `destination` | from a URL to who sends there |
@@ -25,6 +26,7 @@
 mod backlog;
 mod dead_letters;
 mod destination;
+mod filter;
 mod message;
 pub mod nats;
 mod notices;

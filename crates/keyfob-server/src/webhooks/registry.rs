@@ -3,6 +3,7 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use keyfob::filter::FilterError;
 use keyfob::metrics::{HttpMetrics, WebhookDelivery};
 use keyfob::random::OsRandom;
 use keyfob::store::{
@@ -53,6 +54,8 @@ pub(crate) enum WebhookError {
     NotFound,
     /// A value is not valid.
     Invalid(String),
+    /// The filter is none, or is no filter for a webhook.
+    Filter(FilterError),
     /// There are no keys, or no issuer, for security event tokens.
     NotTransmitting(NotTransmitting),
     /// Nothing can be published to NATS, or not there.
@@ -81,6 +84,12 @@ impl From<Error> for WebhookError {
 impl From<InvalidSubject> for WebhookError {
     fn from(invalid: InvalidSubject) -> Self {
         Self::Invalid(format!("subject: {invalid}"))
+    }
+}
+
+impl From<FilterError> for WebhookError {
+    fn from(error: FilterError) -> Self {
+        Self::Filter(error)
     }
 }
 
@@ -267,6 +276,7 @@ impl Registry {
             method: of.method,
             owner: of.stream.as_ref().map(|stream| stream.owner.clone()),
             types: of.types.clone(),
+            filter: of.filter.to_string(),
             description: of.description.clone(),
             format: of.format,
             audience: of.audience.clone(),

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::filter::TokenFilter;
 use crate::event_types::is_wanted;
 
 /// Why a stream does not transmit that an administrator has disabled.
@@ -27,6 +28,9 @@ pub(super) struct Subscription {
     #[serde(default)]
     pub(super) stream: Option<StreamSettings>,
     pub(super) types: Vec<String>,
+    /// Events about which tokens.
+    #[serde(default)]
+    pub(super) filter: TokenFilter,
     pub(super) description: String,
     #[serde(default)]
     pub(super) format: WebhookFormat,
@@ -295,4 +299,24 @@ pub(super) fn letter_of(message: &str) -> String {
 /// Returns the folder of all subscriptions.
 pub(super) fn subscriptions() -> Option<DocumentName> {
     "webhook/subscription".parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_of_an_older_version_wants_events_about_all_tokens() {
+        let older = serde_json::json!({
+            "url": "https://shop.example",
+            "types": [],
+            "description": "",
+            "enabled": true,
+            "disabled_because": null,
+            "created": Timestamp::default(),
+            "secrets": [],
+        });
+        let read: Subscription = serde_json::from_value(older).unwrap();
+        assert!(read.filter.is_empty());
+    }
 }

@@ -12,6 +12,7 @@ use keyfob_webhook::set::SIGNALS;
 use keyfob_webhook::subject;
 use serde_json::Value;
 
+use super::filter::TokenFilter;
 use super::registry::{ATTEMPTS, MAX_TEXT, Registry, WebhookError, draw, poll_path};
 use super::stored::{self, DisabledBy, SecretHeader, StreamSettings, Subscription, WebhookId};
 use super::subscriptions::check;
@@ -42,6 +43,7 @@ impl Registry {
             method: WebhookMethod::Poll,
             stream: Some(StreamSettings { owner: owner.to_owned(), ..StreamSettings::default() }),
             types: Vec::new(),
+            filter: TokenFilter::default(),
             description: String::new(),
             format: WebhookFormat::Set,
             audience: Some(owner.to_owned()),

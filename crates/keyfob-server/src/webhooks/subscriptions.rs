@@ -13,6 +13,7 @@ use keyfob_api::webhook::{
 };
 use keyfob_webhook::secret::Secret;
 
+use super::filter::TokenFilter;
 use super::registry::{ATTEMPTS, MAX_TEXT, Registry, WebhookError, delivery, draw};
 use super::stored::{self, DisabledBy, Position, StoredSecret, Subscription, WebhookId};
 
@@ -31,8 +32,9 @@ impl Registry {
         &self,
         wanted: CreateWebhookBody,
     ) -> Result<WebhookSecretBody, WebhookError> {
-        let CreateWebhookBody { url, types, description, format, audience } = wanted;
+        let CreateWebhookBody { url, types, filter, description, format, audience } = wanted;
         check(&types, &description)?;
+        let filter = TokenFilter::parse(&filter)?;
         self.check_destination(&url, format)?;
         self.check_format(format, audience.as_deref())?;
         let secret = draw_secret()?;
@@ -42,6 +44,7 @@ impl Registry {
             method: WebhookMethod::Push,
             stream: None,
             types,
+            filter,
             description,
             format,
             audience,
@@ -108,6 +111,7 @@ impl Registry {
             Some(url) => self.check_destination(url, found.format)?,
             None => {}
         }
+        let filter = wanted.filter.as_deref().map(TokenFilter::parse).transpose()?;
         if let Some(enabled) = wanted.enabled {
             self.tell_of_status(id, &found, enabled).await?;
         }
@@ -118,6 +122,9 @@ impl Registry {
             }
             if let Some(types) = wanted.types {
                 subscription.types = types;
+            }
+            if let Some(filter) = &filter {
+                subscription.filter = filter.clone();
             }
             if let Some(description) = wanted.description {
                 subscription.description = description;

@@ -33,4 +33,5 @@ mod streams;
 mod support;
 mod token_endpoint;
 mod v1;
+mod webhook_filters;
 mod webhooks;

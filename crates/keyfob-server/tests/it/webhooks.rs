@@ -36,7 +36,7 @@ impl Got {
         self.headers["webhook-id"].to_str().unwrap().to_owned()
     }
 
-    fn event(&self) -> Value {
+    pub(crate) fn event(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -97,7 +97,7 @@ impl Receiver {
     }
 
     /// Waits until it has got so many different messages.
-    async fn wait_for(&self, count: usize) -> Vec<Got> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Got> {
         for _ in 0..1_000 {
             let got = self.all();
             if got.iter().map(Got::id).collect::<BTreeSet<_>>().len() >= count {
@@ -125,7 +125,7 @@ async fn receive(
     (status, [("location", "/elsewhere")], if status == 400 { REJECTION } else { "" })
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let mut settings = Settings::new();
     let here = AddressPolicy::allowing(["127.0.0.0/8".parse().unwrap()]);
     settings.webhooks.addresses = here.clone();
@@ -141,7 +141,7 @@ pub(crate) fn manager() -> TokenManager {
     TokenManager::new(MemoryStore::new().unwrap())
 }
 
-async fn create(service: &Service, key: &Key, body: Value) -> (String, Secret) {
+pub(crate) async fn create(service: &Service, key: &Key, body: Value) -> (String, Secret) {
     let reply = service.json(Method::POST, "/v1/webhooks", key, body).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     let reply = reply.json();

@@ -50,6 +50,8 @@ pub(super) enum Problem {
         key: Key,
         reason: InvalidReason,
     },
+    /// A condition that depends on the time at which it is looked at, where that is not known.
+    DependsOnClock(Key),
     /// A `$name` without a value. The error keeps the name only if it cannot be a secret.
     NotBound {
         name: Option<Box<str>>,
@@ -212,6 +214,14 @@ impl fmt::Display for Problem {
                 key.as_str()
             ),
             Self::TimeValue { key, reason } => write!(f, "'{}' {reason}", key.as_str()),
+            Self::DependsOnClock(Key::State) => {
+                f.write_str("'state' depends on the time, and this filter is kept: leave it out")
+            }
+            Self::DependsOnClock(key) => write!(
+                f,
+                "'{}' depends on the time, and this filter is kept: write a fixed one, such as 2026-11-24",
+                key.as_str()
+            ),
             Self::NotBound { name } => {
                 match name {
                     Some(name) => write!(f, "no value is bound to '${name}'")?,

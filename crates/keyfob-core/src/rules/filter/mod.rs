@@ -5,6 +5,7 @@
 
 mod bindings;
 mod error;
+mod group;
 mod head;
 mod key;
 mod length;

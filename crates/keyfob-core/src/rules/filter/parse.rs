@@ -31,6 +31,34 @@ impl Filter {
         now: Timestamp,
         bindings: &FilterBindings,
     ) -> Result<Self, FilterError> {
+        Self::parse_at(text, Some(now), bindings)
+    }
+
+    /// Parses the text form of a filter that is kept, and has to mean the same whenever it is applied. So the state,
+    /// `now` and distances such as `-7d` are refused. Times that do not depend on the clock are allowed.
+    ///
+    /// # Errors
+    /// As [`Filter::parse_with`], and if a condition depends on the clock.
+    ///
+    /// # Examples
+    /// ```
+    /// use keyfob::Filter;
+    /// use keyfob::filter::FilterBindings;
+    ///
+    /// let none = FilterBindings::new();
+    /// assert!(Filter::parse_timeless("kind:session issued-after:2026-11-24", &none).is_ok());
+    /// let refused = Filter::parse_timeless("kind:session state:active", &none).unwrap_err();
+    /// assert_eq!(refused.column(), 14);
+    /// ```
+    pub fn parse_timeless(text: &str, bindings: &FilterBindings) -> Result<Self, FilterError> {
+        Self::parse_at(text, None, bindings)
+    }
+
+    fn parse_at(
+        text: &str,
+        now: Option<Timestamp>,
+        bindings: &FilterBindings,
+    ) -> Result<Self, FilterError> {
         if text.len() > Self::MAX_BYTES {
             let fits = text.char_indices().take_while(|(at, _)| *at < Self::MAX_BYTES).count();
             return Err(FilterError::new(fits + 1, Problem::TooLong));
@@ -206,7 +234,8 @@ impl Scanner<'_> {
 /// Builds the filter from conditions.
 struct Parser {
     filter: Filter,
-    now: Timestamp,
+    /// The current time. Without it, no condition may depend on it.
+    now: Option<Timestamp>,
     /// The keys for one value that were given, each with its column.
     given: Vec<(Key, usize)>,
 }
@@ -224,6 +253,9 @@ impl Parser {
         let value = part.value.as_str();
         let taken = match part.key {
             Key::Kind => return each(part, |kind| filter.kinds.insert(kind)),
+            Key::State if self.now.is_none() => {
+                return Err(FilterError::new(part.key_column, Problem::DependsOnClock(part.key)));
+            }
             Key::State => return each(part, |state| filter.states.insert(state)),
             Key::Label => return self.label(part),
             Key::IssuedAfter | Key::IssuedBefore | Key::ExpiresAfter | Key::ExpiresBefore => {
@@ -258,7 +290,10 @@ impl Parser {
     }
 
     fn time(&mut self, part: &Part) -> Result<(), FilterError> {
-        let at = time(&part.value, self.now).map_err(|invalid| {
+        if self.now.is_none() && is_relative(&part.value) {
+            return Err(FilterError::new(part.value_column, Problem::DependsOnClock(part.key)));
+        }
+        let at = time(&part.value, self.now.unwrap_or_default()).map_err(|invalid| {
             let problem = match invalid.reason() {
                 InvalidReason::Malformed { .. } => Problem::TimeForm(part.key),
                 reason => Problem::TimeValue { key: part.key, reason: reason.clone() },
@@ -289,6 +324,12 @@ fn each<T: FromStr<Err = InvalidValue>>(
         insert(member.parse().map_err(|invalid| refused(column, invalid))?);
     }
     Ok(())
+}
+
+/// Returns whether a time is `now` or a distance from it.
+fn is_relative(text: &str) -> bool {
+    let is_before = text.starts_with('-') && !text.contains('T');
+    text == "now" || text.starts_with('+') || is_before
 }
 
 fn time(text: &str, now: Timestamp) -> Result<Timestamp, InvalidValue> {

@@ -40,6 +40,30 @@ fn an_impossible_time_is_refused_with_the_reason() {
     }
 }
 
+#[test]
+fn a_filter_that_is_kept_has_no_condition_that_depends_on_the_time() {
+    let parse = |text: &str| Filter::parse_timeless(text, &FilterBindings::new());
+    for (text, column) in [
+        ("tag:a state:active", 7),
+        ("state:nonsense", 1),
+        ("issued-after:now", 14),
+        ("expires-before:+1h", 16),
+        ("tag:a issued-before:-7d", 21),
+    ] {
+        let refused = parse(text).unwrap_err();
+        assert_eq!(refused.column(), column, "{text}");
+        assert!(refused.to_string().contains("depends on the time"), "{refused}");
+    }
+    for text in ["kind:api-key issued-after:2026-11-24", "expires-before:2026-11-24T09:30:00+01:00"]
+    {
+        let kept = parse(text).unwrap();
+        assert_eq!(Ok(kept.clone()), Filter::parse(text, NOW));
+        assert_eq!(Ok(&kept), parse(&kept.to_string()).as_ref());
+    }
+    assert_eq!(parse("issued-after:7d").unwrap_err().column(), 14);
+    assert!(parse("subject:$who").unwrap_err().is_not_bound());
+}
+
 fn bound(text: &str, values: &[(&str, &str)]) -> Result<Filter, FilterError> {
     let empty = FilterBindings::new();
     let bindings = values.iter().fold(empty, |all, (name, value)| all.bind(name, *value).unwrap());
