@@ -29,6 +29,11 @@ async fn until_refused(edge: &TokenManager, bearer: &str) -> (Duration, String) 
     }
 }
 
+fn answers_from_memory(edge: &TokenManager, issued: &keyfob::Issued) -> bool {
+    let chain = keyfob::ValidationChain::new();
+    edge.validate_cached(issued.bearer.expose(), &chain, |_| ()).is_some()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_reaches_the_edge_long_before_trust_ends() {
     let central = Central::start().await;
@@ -60,8 +65,20 @@ async fn an_edge_that_is_cut_off_refuses_from_the_bound_on_and_recovers() {
     // Bytes vanish, and no connection breaks.
     proxy.stall();
     let cut = Instant::now();
+    assert!(answers_from_memory(&edge, &issued), "the cut alone ends no trust");
     central.manager.revoke(issued.token.id, "stolen").await.unwrap();
     let other = session(&central).await;
+    // The last proof that the edge got is older than the cut. So a check that begins later than the bound after
+    // it is refused, even if the machine is busy.
+    let mut last_accepted = Duration::ZERO;
+    while cut.elapsed() < SHORT.as_duration() + Duration::from_millis(500) {
+        let begun = cut.elapsed();
+        if answers_from_memory(&edge, &issued) {
+            last_accepted = begun;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(last_accepted <= SHORT.as_duration(), "accepted {last_accepted:?} after the cut");
     let (took, code) = until_refused(&edge, issued.bearer.expose()).await;
     assert_eq!(code, "store_unavailable", "nothing is known about it");
     // The refusal waits for the attempts to ask the central server.
