@@ -5,14 +5,19 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use keyfob_testkit::proxy::Proxy;
+use keyfob::clock::{Clock as _, SystemClock};
+use keyfob_jwt::dpop::{ProofKey, ProofRequest};
+use keyfob_testkit::proxy::{Faults, Proxy};
 use keyfob_testkit::redis::{fresh_namespace, server};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::client::{Client, Verdict};
 use crate::poll::{BOUND, PATIENCE, Poll};
 use crate::replica::{Deployment, Replica};
+
+/// So many checks show whether an edge answers from its memory.
+const CHECKS: usize = 10;
 
 /// Two servers on one Redis, and the key of an edge.
 struct Centrals {
@@ -151,6 +156,63 @@ async fn while_the_network_is_silent_or_half_open() {
     wait_until_active(&edge.client, &issue(&centrals.a.client).await).await;
 }
 
+/// Asks so often, one after the other. Returns how many answers were "active" sooner than the central server can be
+/// asked, so they came from memory.
+async fn answers_from_memory(client: &Client, bearer: &str, round_trip: Duration) -> usize {
+    let mut from_memory = 0;
+    for _ in 0..CHECKS {
+        let sent = Instant::now();
+        let verdict = client.introspect(bearer).await;
+        assert_ne!(verdict, Verdict::Inactive);
+        from_memory += usize::from(verdict == Verdict::Active && sent.elapsed() < round_trip);
+    }
+    from_memory
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_way_to_its_central_server_and_back_takes_80_ms() {
+    let centrals = Centrals::start().await;
+    let (proxy, edge) = centrals.edge_through(&centrals.a).await;
+    let delay = Duration::from_millis(40);
+    proxy.set(Faults { delay, ..Faults::default() });
+    // What the edge has proven with a shorter way ends.
+    sleep(BOUND * 2).await;
+    let bearer = issue(&centrals.a.client).await;
+    wait_until_active(&edge.client, &bearer).await;
+    let begun = Instant::now();
+    // A machine that is busy may ask now and then.
+    while answers_from_memory(&edge.client, &bearer, delay * 2).await <= CHECKS / 2 {
+        assert!(begun.elapsed() < PATIENCE, "it does not answer from its memory");
+    }
+    for there in [&centrals.a, &centrals.b] {
+        let bearer = issue(&there.client).await;
+        wait_until_active(&edge.client, &bearer).await;
+        let poll = Poll::begin(&edge.client, &bearer).await;
+        let returned = revoke(&there.client, &bearer).await;
+        poll.refused_after(returned).await;
+    }
+}
+
+/// What arrives is older than the max staleness: a proof of the cache, and an answer about a token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_way_to_its_central_server_and_back_takes_600_ms() {
+    let centrals = Centrals::start().await;
+    let (proxy, edge) = centrals.edge_through(&centrals.a).await;
+    let (kept, bearer) = (issue(&centrals.a.client).await, issue(&centrals.a.client).await);
+    wait_until_active(&edge.client, &kept).await;
+    let poll = Poll::begin(&edge.client, &bearer).await;
+    let delay = Duration::from_millis(300);
+    proxy.set(Faults { delay, ..Faults::default() });
+    let returned = revoke(&centrals.b.client, &bearer).await;
+    sleep(BOUND * 2).await;
+    for _ in 0..CHECKS {
+        assert_eq!(edge.client.introspect(&kept).await, Verdict::Unknown);
+    }
+    proxy.heal();
+    poll.refused_after(returned).await;
+    wait_until_active(&edge.client, &kept).await;
+}
+
 /// As a load balancer does that sends one request here and the next one there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_its_requests_go_to_another_server() {
@@ -224,5 +286,37 @@ async fn an_edge_listens_at_a_socket_that_outlives_no_kill() {
         assert!(answer.contains("\"active\":true"), "{answer}");
         edge.signal("KILL");
         edge.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_token_passes_an_edge_with_a_proof_of_its_key_and_each_proof_counts_once() {
+    let centrals = Centrals::start().await;
+    let edges = [&centrals.a, &centrals.b].map(|replica| centrals.edge_at(&replica.client.url));
+    let [owner, thief] = [(); 2].map(|()| ProofKey::generate().unwrap());
+    let cnf = json!({"jkt": owner.confirmation().thumbprint().as_str()});
+    let bearer = centrals.a.client.issue(&json!({"subject": "alice", "cnf": cnf})).await;
+    let url = "https://shop.example/orders";
+    let proof = |key: &ProofKey, jti: &str| {
+        let (uri, access_token) = (url.parse().unwrap(), Some(&*bearer));
+        let request = ProofRequest { method: "GET", uri: &uri, access_token };
+        let proof = key.sign(&request, jti, None, SystemClock.now()).unwrap();
+        json!({"proof": proof, "method": "GET", "url": url})
+    };
+    let validate = async |edge: &Replica, dpop: &Value| {
+        let reply = edge.client.post("/v1/validate", &json!({"token": bearer, "dpop": dpop})).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let json = reply.json();
+        assert_eq!(json["ok"] == true, json["code"].is_null(), "{json}");
+        json["code"].as_str().unwrap_or("ok").to_owned()
+    };
+    for (number, edge) in edges.iter().enumerate() {
+        assert_eq!(validate(edge, &Value::Null).await, "confirmation_mismatch", "no proof");
+        let (good, by_thief) = (proof(&owner, &number.to_string()), proof(&thief, "1"));
+        assert_eq!(validate(edge, &by_thief).await, "confirmation_mismatch");
+        assert_eq!(validate(edge, &good).await, "ok");
+        for edge in &edges {
+            assert_eq!(validate(edge, &good).await, "proof_used");
+        }
     }
 }
