@@ -114,10 +114,10 @@ impl Paging {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{MemoryStore, Paging, TokenManager, Ttl};
+    /// # use keyfob::{Filter, MemoryStore, Paging, TokenManager, Ttl};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let paging = Paging::new(50).max_time(Ttl::from_millis(25)?);
-    /// let page = manager.list(&"scope:rare".parse()?, paging).await?;
+    /// let page = manager.list(&Filter::new().scope("rare"), paging).await?;
     /// println!("{} found, {} read", page.tokens.len(), page.examined);
     /// # Ok(())
     /// # }
