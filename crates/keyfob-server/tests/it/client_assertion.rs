@@ -9,13 +9,12 @@ use keyfob::{
 };
 use keyfob_jwt::client_assertion::ASSERTION_TYPE;
 use keyfob_jwt::signing::{SigningAlgorithm, SigningKey};
-use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_server::Settings;
 use keyfob_testkit::recorder::MemoryRecorder;
-use keyfob_testkit::redis::{fresh_namespace, server as redis};
+use keyfob_testkit::redis::fresh_namespace;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, Service};
+use crate::support::{Reply, Service, manager_on_redis};
 
 pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
@@ -116,11 +115,7 @@ fn invalid_client(code: &str) -> (u16, String, String) {
 async fn servers_of_one_redis_take_an_assertion_once_and_refuse_a_revoked_key_in_time() {
     let namespace = fresh_namespace();
     let server = async || {
-        let url = format!("{}?namespace={namespace}&lanes=4", redis().url());
-        let store = RedisStore::open(url.parse::<RedisConfig>().unwrap()).await.unwrap();
-        let store = Arc::new(store);
-        let limits = Limits::new(Arc::clone(&store));
-        let manager = TokenManager::builder(store).limits(limits).build();
+        let manager = manager_on_redis(&namespace).await;
         Service::over(manager, settings()).await
     };
     let (first, second) = (server().await, server().await);

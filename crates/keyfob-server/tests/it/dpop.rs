@@ -1,19 +1,16 @@
 //! Proofs of possession (RFC 9449): at the token endpoint, at `/authz`, and in `/v1/validate`.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
 use http::Request;
 use http_body_util::Full;
 use keyfob::{Grant, Kind, Limits, LocalLimits, MemoryStore, Metrics, Presentation, TokenManager};
 use keyfob_jwt::dpop::{ProofKey, ProofRequest};
-use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_server::{DpopSettings, Settings};
 use keyfob_testkit::recorder::MemoryRecorder;
-use keyfob_testkit::redis::{fresh_namespace, server as redis};
+use keyfob_testkit::redis::fresh_namespace;
 use serde_json::{Value, json};
 
-use crate::support::{FORM, Key, Reply, Service};
+use crate::support::{FORM, Key, Reply, Service, manager_on_redis};
 
 const TOKEN: &str = "/oauth2/token";
 pub(crate) const ISSUER: &str = "https://auth.example";
@@ -232,11 +229,7 @@ async fn a_nonce_that_is_demanded_is_sent_and_then_renewed() {
 async fn servers_of_one_redis_take_a_proof_once_and_the_nonces_of_each_other() {
     let namespace = fresh_namespace();
     let server = async || {
-        let url = format!("{}?namespace={namespace}&lanes=4", redis().url());
-        let store = RedisStore::open(url.parse::<RedisConfig>().unwrap()).await.unwrap();
-        let store = Arc::new(store);
-        let limits = Limits::new(Arc::clone(&store));
-        let manager = TokenManager::builder(store).limits(limits).build();
+        let manager = manager_on_redis(&namespace).await;
         let dpop = DpopSettings { needs_nonce: true, ..DpopSettings::default() };
         Service::over(manager, Settings::new().issuer(ISSUER.parse().unwrap()).dpop(dpop)).await
     };

@@ -1,5 +1,7 @@
 //! A server on a free port, and a client for it.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -7,8 +9,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use keyfob::{Grant, Kind, MemoryStore, TokenManager};
+use keyfob::{Grant, Kind, Limits, MemoryStore, TokenManager};
+use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_server::{Server, Settings};
+use keyfob_testkit::redis::server as redis;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -46,6 +50,13 @@ impl Key {
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.bearer)
     }
+}
+
+/// A manager on the Redis of the tests, with a connection of its own. It keeps limits there too.
+pub(crate) async fn manager_on_redis(namespace: &str) -> TokenManager {
+    let url = format!("{}?namespace={namespace}&lanes=4", redis().url());
+    let store = Arc::new(RedisStore::open(url.parse::<RedisConfig>().unwrap()).await.unwrap());
+    TokenManager::builder(Arc::clone(&store)).limits(Limits::new(store)).build()
 }
 
 impl Service {
