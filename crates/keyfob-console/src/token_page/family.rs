@@ -27,7 +27,7 @@ pub(super) struct Family {
 
 /// Returns the family of a token. That of a token that is in none has the token as its root.
 fn id_of(token: &TokenBody) -> FamilyId {
-    token.family.unwrap_or(FamilyId::from_root(token.id))
+    FamilyId::under(token.id, token.family)
 }
 
 /// Returns the filter that finds a family.

@@ -205,6 +205,11 @@ impl FamilyId {
         Self(root)
     }
 
+    /// Returns the family of what descends from `parent`: that of the parent, or the one that it is the root of.
+    pub fn under(parent: TokenId, its_family: Option<Self>) -> Self {
+        its_family.unwrap_or(Self::from_root(parent))
+    }
+
     /// Returns the token at the root of the family.
     pub const fn root(self) -> TokenId {
         self.0

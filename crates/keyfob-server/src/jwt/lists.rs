@@ -216,7 +216,7 @@ impl Lists {
             }
         };
         self.mark(&token);
-        Ok(Some(token.family.unwrap_or(FamilyId::from_root(id))))
+        Ok(Some(FamilyId::under(id, token.family)))
     }
 
     async fn look_at_all_of(

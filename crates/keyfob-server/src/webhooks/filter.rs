@@ -46,8 +46,7 @@ impl TokenFilter {
 
     /// Returns the filter of the matches that are in the family of a token, or descend from it.
     fn in_family_of(&self, token: &Token) -> Filter {
-        let family = token.family.unwrap_or(FamilyId::from_root(token.id));
-        self.0.clone().family(family)
+        self.0.clone().family(FamilyId::under(token.id, token.family))
     }
 }
 

@@ -2,7 +2,7 @@
 //! wider than its parent, ends with it at the latest, and descends from it.
 
 use keyfob_core::field::Field;
-use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::id::TokenId;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{Audience, Scope};
@@ -49,11 +49,6 @@ pub(super) fn line_under(
         return Err(InvalidValue::new(Field::Ancestors, InvalidReason::TooMany { max }));
     }
     Ok(line)
-}
-
-/// Returns the family of a child of `parent`.
-pub(super) fn family_under(parent: TokenId, its_family: Option<FamilyId>) -> FamilyId {
-    its_family.unwrap_or(FamilyId::from_root(parent))
 }
 
 /// Returns the end that no renewal of a token passes.

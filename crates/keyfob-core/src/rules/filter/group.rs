@@ -29,7 +29,7 @@ impl Filter {
             client: self.client.clone(),
             ..Self::default()
         };
-        let family = token.family.unwrap_or(FamilyId::from_root(token.id));
+        let family = FamilyId::under(token.id, token.family);
         self.invalid.is_none()
             && common.matches_names(token)
             && self.family.is_none_or(|wanted| wanted == family)

@@ -5,10 +5,10 @@ use super::repeatable::Repeatable;
 use crate::codec::{Change, Record, Secrets};
 use crate::error::Error;
 use crate::manager::TokenManager;
-use crate::manager::descent::{family_under, line_under};
+use crate::manager::descent::line_under;
 use keyfob_core::bearer::{BearerDigest, BearerKey, Generation};
 use keyfob_core::field::Field;
-use keyfob_core::id::Lane;
+use keyfob_core::id::{FamilyId, Lane};
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::rotation::Rotation;
 use keyfob_core::text::Actor;
@@ -142,7 +142,7 @@ fn record_of(
         idle_timeout: parts.idle_timeout,
         absolute_expiry,
         generation: Generation::FIRST,
-        family: parent.map(|parent| family_under(parent.token.id, parent.token.family)),
+        family: parent.map(|parent| FamilyId::under(parent.token.id, parent.token.family)),
         ancestors,
         metadata: parts.metadata,
         registered,

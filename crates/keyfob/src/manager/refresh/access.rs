@@ -5,10 +5,10 @@ use super::request::RequestParts;
 use crate::codec::{Change, Record};
 use crate::error::Error;
 use crate::manager::TokenManager;
-use crate::manager::descent::{Extent, family_under, line_under};
+use crate::manager::descent::{Extent, line_under};
 use crate::manager::issue::NewToken;
 use keyfob_core::bearer::{BearerToken, Generation};
-use keyfob_core::id::TokenId;
+use keyfob_core::id::{FamilyId, TokenId};
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::{ChangeKind, Kind};
@@ -45,7 +45,7 @@ pub(in crate::manager) fn access_record(
         idle_timeout: None,
         absolute_expiry: None,
         generation: Generation::FIRST,
-        family: Some(family_under(id, refresh.family)),
+        family: Some(FamilyId::under(id, refresh.family)),
         ancestors: line_under(id, &refresh.ancestors)?,
         ratchet: None,
         changes: vec![Change { at, by: request.by.clone(), what: ChangeKind::Issued }],

@@ -33,8 +33,7 @@ impl TokenManager {
             Err(Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        let family =
-            root.as_ref().and_then(|token| token.family).unwrap_or(FamilyId::from_root(id));
+        let family = FamilyId::under(id, root.as_ref().and_then(|token| token.family));
         let now = self.now();
         let is_revocable =
             |token: &Token| matches!(token.state(now), TokenState::Active | TokenState::Pending);
