@@ -1,14 +1,15 @@
-//! The cost of each operation as the number of tokens grows a thousandfold, on each store (R6, X1
+//! The cost of each operation as the number of tokens grows a thousandfold, on each store (R6 to R8, E3, X1
 //! and the growth lines).
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use keyfob::clock::SystemClock;
 use keyfob::random::OsRandom;
 use keyfob::store::LaneCount;
 use keyfob::{Filter, Grant, Issued, Kind, MemoryStore, Paging};
-use keyfob::{RevokeRequest, TokenManager, Ttl};
+use keyfob::{RevokeRequest, TokenManager, TokenState, Ttl};
 use tokio::runtime::Runtime;
 
 use crate::child;
@@ -20,11 +21,12 @@ use crate::server::{self, Server};
 use crate::size::Size;
 use crate::target::Target;
 
+const OF_A_TAG: &str = "list 10 of a tag";
 const VERBS: [&str; 6] = [
     "issue",
     "load and validate",
     "list 10 of a subject",
-    "list 10 of a tag",
+    OF_A_TAG,
     "revoke",
     "revoke a subject",
 ];
@@ -32,6 +34,10 @@ const BYTES: &str = "bytes for a token";
 /// The subject whose list is read, and the number of its tokens.
 const OWNER: &str = "owner-of-many";
 const OWNED: usize = 50;
+/// The subject whose tokens are counted, how many they are, and how many of them are revoked.
+const COUNTED: &str = "owner-of-thousands";
+const COUNTED_TOKENS: usize = 10_000;
+const COUNTED_REVOKED: usize = 500;
 
 /// Microseconds of work for each operation, in the client and in the server.
 type Cost<'a> = &'a dyn Fn(usize, &mut dyn FnMut() -> Result<()>) -> Result<f64>;
@@ -88,6 +94,7 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Flee
         lists.push(list_of_one(runtime, size, server, &filled.manager)?);
         bytes.push((tokens, (server.data_bytes()? - empty) / filled.tokens as f64));
     }
+    let of_a_tag = lines.last(OF_A_TAG);
     lines.publish(report);
     report.grow(Growth { store: "Redis", what: BYTES, unit: "B", points: bytes });
 
@@ -100,6 +107,11 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Flee
     let what = "keys read for a subject's newest 10";
     let figure = Figure::plain("R6", what, many.keys, "");
     report.add(figure.beside_value("among a hundredth of the tokens", few.keys).judged());
+    report.add(count_of_many("R7", runtime, size, &filled.manager)?);
+    if let Some(cost) = of_a_tag {
+        let what = "server's CPU for the newest 10 of a tag, of all lanes";
+        report.add(Figure::plain("R8", what, cost / 1e3, "ms").judged());
+    }
     server::unpin();
     Ok(())
 }
@@ -115,6 +127,7 @@ fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet
     }
     lines.publish(report);
     report.grow(Growth { store: "file", what: BYTES, unit: "B", points: bytes });
+    report.add(count_of_many("E3", runtime, size, &on_disk.filled.manager)?);
     Ok(())
 }
 
@@ -209,6 +222,37 @@ fn list_of_one(
     Ok(ListCost { p50: latencies.median(), keys: keys.round() })
 }
 
+/// How long a count of one subject's ten thousand tokens takes.
+fn count_of_many(
+    id: &'static str,
+    runtime: &Runtime,
+    size: Size,
+    manager: &TokenManager,
+) -> Result<Figure> {
+    let (tokens, revoked) = (size.operations(COUNTED_TOKENS), size.operations(COUNTED_REVOKED));
+    runtime.block_on(async {
+        let grant = || Grant::new(Kind::Session).subject(COUNTED).ttl(Ttl::from_days(30));
+        let issued: Vec<_> = stream::iter(0..tokens)
+            .map(|_| manager.issue(grant()))
+            .buffer_unordered(64)
+            .try_collect()
+            .await?;
+        population::each(&issued[..revoked], 64, async |issued| {
+            manager.revoke(issued.token.id, RevokeRequest::default()).await?;
+            Ok(())
+        })
+        .await
+    })?;
+    let filter = Filter::new().subject(COUNTED).state(TokenState::Active);
+    let millis = server::latencies(size.rounds(15), |_| {
+        let counted = runtime.block_on(manager.count(&filter))?;
+        anyhow::ensure!(counted == (tokens - revoked) as u64, "{counted} tokens were counted");
+        Ok(())
+    })?;
+    let what = format!("a count of the active of a subject's {tokens} tokens");
+    Ok(Figure::plain(id, what, millis.median() / 1e3, "ms").judged())
+}
+
 /// From the start of a process to its first answer, on the file of this run (X1's embedded half).
 pub(crate) fn first_answer(
     report: &mut Report,
@@ -252,6 +296,12 @@ impl Lines {
 
     fn add(&mut self, tokens: u64, costs: [f64; VERBS.len()]) {
         self.0.iter_mut().zip(costs).for_each(|(line, cost)| line.points.push((tokens, cost)));
+    }
+
+    /// Returns the cost of an operation at the last size.
+    fn last(&self, what: &str) -> Option<f64> {
+        let line = self.0.iter().find(|line| line.what == what)?;
+        line.points.last().map(|(_, cost)| *cost)
     }
 
     fn publish(self, report: &mut Report) {

@@ -97,6 +97,9 @@ pub(crate) fn of(id: &str) -> Option<Target> {
         "R3" => Target::value_at_most(600.0).excellent(520.0),
         "R4" | "R5" => Target::ratio_at_least(0.8),
         "R6" => Target::ratio_at_most(1.5),
+        // Milliseconds.
+        "R7" | "E3" => Target::value_at_most(20.0),
+        "R8" => Target::value_at_most(2.0),
         "C1" => Target::ratio_at_least(2.5),
         // Percent of a core.
         "I1" => Target::value_at_most(5.0),
