@@ -47,7 +47,7 @@ end
 -- The stamps of the lane's sequence, the stamp of the epoch of everything, and those of other epochs by field.
 local first_stamp, last_stamp, everything_below, stamp_of = 1, 0, 0, {}
 
--- Reads what these fields say. The first call reads the lane too.
+-- Reads what these fields say, and the lane.
 local function read_epochs(fields)
   @include lane_epochs@
   if (not epochs[1] or epochs[1] == @arg.namespace@) and epochs[2] and epochs[3] then
@@ -58,6 +58,21 @@ local function read_epochs(fields)
   for i = 1, #fields do
     local epoch = epochs[4 + i]
     if epoch then stamp_of[fields[i]] = @epoch[epoch].stamp@ end
+  end
+end
+
+-- If the lane has few fields, all are read at once: most records have fields without an epoch, and to ask for
+-- those takes longer.
+local lane_size = redis.pcall('HLEN', @key.lane@)
+local knows_all = type(lane_size) == 'number' and lane_size <= 1000
+if knows_all then
+  read_epochs({})
+  local lane = call('HGETALL', @key.lane@)
+  for i = 1, #lane, 2 do
+    if #lane[i] == @EPOCH_FIELD_BYTES@ then
+      local epoch = lane[i + 1]
+      stamp_of[lane[i]] = @epoch[epoch].stamp@
+    end
   end
 end
 
@@ -76,11 +91,13 @@ for from = 1, count, 500 do
       local field_count = @flags[flags].has_subject@ + @flags[flags].has_client@ + @flags[flags].ancestors@
       local at = @header.uses_left.first@ + @flags[flags].counts_uses@ * @header.uses_left.size@
       local body_at = at + field_count * @EPOCH_FIELD_BYTES@
-      for field_at = at, body_at - 1, @EPOCH_FIELD_BYTES@ do
-        local field = sub(record, field_at, field_at + @EPOCH_FIELD_BYTES@ - 1)
-        if not stamp_of[field] then
-          stamp_of[field] = 0
-          fields[#fields + 1] = field
+      if not knows_all then
+        for field_at = at, body_at - 1, @EPOCH_FIELD_BYTES@ do
+          local field = sub(record, field_at, field_at + @EPOCH_FIELD_BYTES@ - 1)
+          if not stamp_of[field] then
+            stamp_of[field] = 0
+            fields[#fields + 1] = field
+          end
         end
       end
       is_readable = #record >= body_at - 1
@@ -89,7 +106,7 @@ for from = 1, count, 500 do
       unreadable, records[i] = { ids[from + i - 1], record }, false
     end
   end
-  read_epochs(fields)
+  if not knows_all then read_epochs(fields) end
   for i = 1, #keys do
     local record = records[i]
     if record then
@@ -100,7 +117,8 @@ for from = 1, count, 500 do
         is_refused = '1'
       else
         for field_at = at, at + (field_count - 1) * @EPOCH_FIELD_BYTES@, @EPOCH_FIELD_BYTES@ do
-          if stamp < stamp_of[sub(record, field_at, field_at + @EPOCH_FIELD_BYTES@ - 1)] then is_refused = '1' end
+          local epoch_stamp = stamp_of[sub(record, field_at, field_at + @EPOCH_FIELD_BYTES@ - 1)]
+          if epoch_stamp and stamp < epoch_stamp then is_refused = '1' end
         end
       end
       parts[part_count + 1], parts[part_count + 2] = is_refused, ids[from + i - 1]

@@ -50,7 +50,7 @@ async fn a_user_without_a_password_logs_in() {
 
 /// The permissions that a user of one namespace needs, and no others.
 pub(crate) const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hgetall +hmget +hset \
-    +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
+    +hincrby +hdel +hrandfield +hexists +hlen +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
     +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
     +del +client|tracking +info +persist +wait +role +cluster|slots +cluster|nodes +asking +select";

@@ -82,6 +82,18 @@ local function read_epochs(fields)
     if epoch then stamp_of[fields[i]] = (unpack_bytes('>I8', epoch, 1)) end
   end
 end
+local lane_size = redis.pcall('HLEN', KEYS[1])
+local knows_all = type(lane_size) == 'number' and lane_size <= 1000
+if knows_all then
+  read_epochs({})
+  local lane = call('HGETALL', KEYS[1])
+  for i = 1, #lane, 2 do
+    if #lane[i] == 8 then
+      local epoch = lane[i + 1]
+      stamp_of[lane[i]] = (unpack_bytes('>I8', epoch, 1))
+    end
+  end
+end
 local parts, part_count, unreadable = {}, 0, false
 local prefix = ARGV[5]
 for from = 1, count, 500 do
@@ -96,11 +108,13 @@ for from = 1, count, 500 do
       local field_count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
       local at = 52 + flags % 2 * 4
       local body_at = at + field_count * 8
-      for field_at = at, body_at - 1, 8 do
-        local field = sub(record, field_at, field_at + 8 - 1)
-        if not stamp_of[field] then
-          stamp_of[field] = 0
-          fields[#fields + 1] = field
+      if not knows_all then
+        for field_at = at, body_at - 1, 8 do
+          local field = sub(record, field_at, field_at + 8 - 1)
+          if not stamp_of[field] then
+            stamp_of[field] = 0
+            fields[#fields + 1] = field
+          end
         end
       end
       is_readable = #record >= body_at - 1
@@ -109,7 +123,7 @@ for from = 1, count, 500 do
       unreadable, records[i] = { ids[from + i - 1], record }, false
     end
   end
-  read_epochs(fields)
+  if not knows_all then read_epochs(fields) end
   for i = 1, #keys do
     local record = records[i]
     if record then
@@ -120,7 +134,8 @@ for from = 1, count, 500 do
         is_refused = '1'
       else
         for field_at = at, at + (field_count - 1) * 8, 8 do
-          if stamp < stamp_of[sub(record, field_at, field_at + 8 - 1)] then is_refused = '1' end
+          local epoch_stamp = stamp_of[sub(record, field_at, field_at + 8 - 1)]
+          if epoch_stamp and stamp < epoch_stamp then is_refused = '1' end
         end
       end
       parts[part_count + 1], parts[part_count + 2] = is_refused, ids[from + i - 1]
