@@ -288,6 +288,31 @@ pub(crate) fn count(
     Ok(count)
 }
 
+/// Returns about how many index rows are under a term. Of a long list only the newest rows are read; how far back
+/// they reach tells how long it is.
+pub(crate) fn estimate(index: &impl ReadKeyTable<INDEX_BYTES>, term: Term) -> Result<u64, TxError> {
+    let [start, end] = tables::index_bounds(&tables::term_key(term), Order::NewestFirst);
+    let mut newest_first = index.range::<&IndexKey>(&start..&end)?.rev();
+    // An id begins with its time.
+    let place = |key: &IndexKey| {
+        tables::id_of(key).map_or(0.0, |id| u128::from_be_bytes(*id.as_bytes()) as f64)
+    };
+    let (mut count, mut newest, mut reached) = (0, None, 0.0);
+    for row in newest_first.by_ref().take(ESTIMATED_FROM) {
+        let (key, _) = row?;
+        reached = place(key.value());
+        newest.get_or_insert(reached);
+        count += 1;
+    }
+    let (Some(oldest), Some(newest)) = (newest_first.next_back(), newest) else { return Ok(count) };
+    let (oldest, _) = oldest?;
+    let lists = (newest - place(oldest.value())) / (newest - reached).max(1.0);
+    Ok((count as f64 * lists) as u64)
+}
+
+/// The number of rows that an estimate reads.
+const ESTIMATED_FROM: usize = 1_000;
+
 pub(crate) fn lane_name(lane: Lane) -> String {
     format!("lane {}", lane.number())
 }

@@ -247,6 +247,11 @@ impl TermIndex for RedbStore {
         })
         .await
     }
+
+    async fn estimate(&self, term: Term, _: Option<Lane>) -> Result<u64, StoreError> {
+        self.shared
+            .read(|transaction| reader::estimate(&transaction.open_table(tables::INDEX)?, term))
+    }
 }
 
 #[async_trait]

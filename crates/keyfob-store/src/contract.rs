@@ -159,6 +159,15 @@ pub trait TermIndex: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError>;
+
+    /// Returns about how many records a term lists, in little time. It is for choosing the shortest of
+    /// several lists, so a large number may be far too low. The default counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn estimate(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        self.count(term, lane).await
+    }
 }
 
 /// The log of events and the log of observations.

@@ -176,6 +176,9 @@ macro_rules! forward_store {
         $crate::forward_store! { @ Count count['life0](
             term: $crate::Term, lane: ::core::option::Option<$crate::Lane>
         ) -> u64 }
+        $crate::forward_store! { @ Count estimate['life0](
+            term: $crate::Term, lane: ::core::option::Option<$crate::Lane>
+        ) -> u64 }
     };
     (@ tallies) => {
         $crate::forward_store! { @ Tallies tallies['life0]() -> $crate::Tallies }

@@ -119,6 +119,13 @@ impl Shared {
         Ok(try_join_all(counts).await?.into_iter().sum())
     }
 
+    /// Counts in one lane, which has the same share of every long list.
+    pub(super) async fn estimate(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        let lanes = self.lanes(lane);
+        let Some(sample) = lanes.first() else { return Ok(0) };
+        Ok(self.count_in(term, *sample).await?.saturating_mul(lanes.len() as u64))
+    }
+
     async fn count_in(&self, term: Term, lane: Lane) -> Result<u64, StoreError> {
         let (mut total, mut resume_at) = (0, Vec::new());
         loop {

@@ -250,6 +250,11 @@ impl TermIndex for RedisStore {
         self.shared().guard.check()?;
         self.shared().count(term, lane).await
     }
+
+    async fn estimate(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        self.shared().guard.check()?;
+        self.shared().estimate(term, lane).await
+    }
 }
 
 #[async_trait]

@@ -320,6 +320,14 @@ impl TermIndex for SealedStore {
         }
         Ok(count)
     }
+
+    async fn estimate(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        let mut size = 0;
+        for form in self.sealer().forms(term) {
+            size += self.inner.estimate(form, lane).await?;
+        }
+        Ok(size)
+    }
 }
 
 #[async_trait]

@@ -184,6 +184,8 @@ pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
         assert_eq!(listed, ids, "{:?} lists the records that have it", term.field());
         let count = fixture.store().count(term, None).await.expect("the store answers");
         assert_eq!(count, ids.len() as u64, "{:?} counts the records that have it", term.field());
+        let size = fixture.store().estimate(term, Some(lane)).await.expect("the store answers");
+        assert_eq!(size, ids.len() as u64, "an estimate of one short list counts it");
     }
     let unknown = fixture.tag("user");
     let listed = fixture.list_ids(fixture.query(unknown, Order::NextToExpire, 3)).await;

@@ -182,24 +182,24 @@ impl TokenManager {
         Ok(history)
     }
 
-    /// The position of the term that lists the fewest tokens. Terms of narrow fields come first and
-    /// need no counting.
+    /// The position of the term that lists about the fewest tokens. Terms of narrow fields come first and
+    /// need no estimate.
     async fn rarest(&self, terms: &[Term], lane: Option<Lane>) -> Result<usize, Error> {
         if terms.len() < 2 || terms.first().is_some_and(|first| !first.field().is_broad()) {
             return Ok(0);
         }
-        let counts = terms.iter().map(async |term| {
-            match self.inner.store.count(*term, lane).await {
+        let sizes = terms.iter().map(async |term| {
+            match self.inner.store.estimate(*term, lane).await {
                 // The choice makes a list faster, not more complete.
                 Err(StoreError::Unavailable { .. }) if lane.is_none() => Ok(u64::MAX),
-                counted => counted,
+                estimated => estimated,
             }
         });
-        let counts = try_join_all(counts).await?;
-        Ok(counts
+        let sizes = try_join_all(sizes).await?;
+        Ok(sizes
             .iter()
             .enumerate()
-            .min_by_key(|(_, count)| **count)
+            .min_by_key(|(_, size)| **size)
             .map_or(0, |(position, _)| position))
     }
 }
