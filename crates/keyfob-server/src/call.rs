@@ -38,7 +38,7 @@ pub(crate) struct Call {
     /// The key that the client proves by its certificate (RFC 8705), if it shows one.
     pub(crate) certificate: Option<Confirmation>,
     /// The id of the request, for logs and problem documents.
-    pub(crate) request_id: String,
+    pub(crate) request_id: Arc<str>,
 }
 
 impl Call {

@@ -15,7 +15,7 @@
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::header::CACHE_CONTROL;
-use http::{HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use keyfob_tower::write_rate_limit;
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ use super::decide::decide;
 use super::demands::Demands;
 use super::identity;
 use super::request::ClientRequest;
-use super::verdict::Verdict;
+use super::verdict::{Allowed, Verdict};
 use crate::call::Call;
 use crate::respond::json::Answer;
 
@@ -35,21 +35,20 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let peer = call.parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let (headers, proxies) = (&call.parts.headers, &settings.trusted_proxies);
     let request = ClientRequest::of_headers(headers, peer, call.certificate.as_ref(), proxies);
-    let verdict = decide(&call.shared, &request, demands).await;
+    let verdict = decide(&call.shared, &request, demands, identity::headers).await;
     Ok(render(verdict))
 }
 
-fn render(verdict: Verdict) -> Response<Body> {
-    let allowed = match verdict {
+fn render(verdict: Verdict<HeaderMap>) -> Response<Body> {
+    let Allowed { identity: mut headers, limits } = match verdict {
         Verdict::Allowed(allowed) => allowed,
         Verdict::Denied(denial) => return denial.response().map(Body::from),
     };
-    let mut response = Response::new(Body::empty());
-    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(identity::headers(&allowed.token));
-    if let Some(limits) = &allowed.limits {
-        write_rate_limit(limits, headers);
+    if let Some(limits) = &limits {
+        write_rate_limit(limits, &mut headers);
     }
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
     response
 }

@@ -1,8 +1,9 @@
 //! From a request and the demands of a gateway to a verdict.
 
 use http::StatusCode;
+use keyfob::cache::ActiveToken;
 use keyfob::limit::request_of;
-use keyfob::{DeviceId, ErrorClass, LimitBy, LimitVerdict, Presentation, Token};
+use keyfob::{DeviceId, Error, ErrorClass, LimitBy, LimitVerdict, Presentation, Token};
 use keyfob_tower::dpop::{Dpop, Proof, ProofRequest};
 use keyfob_tower::{AuthScheme, ErrorResponse, PresentedBearer};
 
@@ -15,17 +16,19 @@ use crate::shared::Shared;
 /// The realm of the challenges.
 const REALM: &str = "keyfob";
 
-/// Decides whether a request may pass.
+/// Decides whether a request may pass. `read` reads what the answer tells of the token, where the token is: most
+/// answers need no copy of it.
 ///
 /// Demands that are not valid deny every request: the gateway would let requests through that its
 /// operator meant to refuse.
-pub(crate) async fn decide(
+pub(crate) async fn decide<T>(
     shared: &Shared,
     request: &ClientRequest<'_>,
     demands: Result<Demands, BadDemands>,
-) -> Verdict {
-    match allow(shared, request, &demands).await {
-        Ok(allowed) => Verdict::Allowed(Box::new(allowed)),
+    read: impl FnOnce(&ActiveToken<'_>) -> T,
+) -> Verdict<T> {
+    match allow(shared, request, &demands, read).await {
+        Ok(allowed) => Verdict::Allowed(allowed),
         Err(Denial::Demands(bad)) => {
             tracing::warn!(%bad, "a gateway asks with demands that are not valid");
             Verdict::Denied(Denial::Demands(bad))
@@ -48,11 +51,12 @@ pub(crate) async fn decide(
     }
 }
 
-async fn allow(
+async fn allow<T>(
     shared: &Shared,
     request: &ClientRequest<'_>,
     demands: &Result<Demands, BadDemands>,
-) -> Result<Allowed, Denial> {
+    read: impl FnOnce(&ActiveToken<'_>) -> T,
+) -> Result<Allowed<T>, Denial> {
     let demands = demands.as_ref().map_err(BadDemands::clone)?;
     let cookie = shared.settings.gateway_cookie.as_ref();
     let presented = PresentedBearer::read(request.headers, request.query, cookie)?;
@@ -73,13 +77,18 @@ async fn allow(
     if let Some((_, proof)) = &proof {
         presentation = presentation.confirmation(&proof.key);
     }
-    let validated = shared.manager.validate(presentation, &demands.chain).await;
-    let token = validated.map_err(|error| ErrorResponse::of_validation(&error, &demands.chain))?;
+    let is_copied = proof.is_some() || !demands.limits.is_empty();
+    let read = |token: &ActiveToken<'_>| (read(token), is_copied.then(|| token.to_token()));
+    let validated = shared.manager.validate_with(presentation, &demands.chain, read).await;
+    let failed = |error: Error| ErrorResponse::of_validation(&error, &demands.chain);
+    let (identity, copied) = validated.map_err(failed)?;
+    let Some(token) = copied else { return Ok(Allowed { identity, limits: None }) };
+    let token = token.map_err(|damaged| failed(damaged.into()))?;
     if let Some((dpop, proof)) = &proof {
         dpop.accept(proof, &token).await?;
     }
     let limits = charge(shared, request, demands, &token).await?;
-    Ok(Allowed { token, limits })
+    Ok(Allowed { identity, limits })
 }
 
 /// Returns the proof of a request that presents its token with the scheme `DPoP`.

@@ -2,26 +2,26 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use keyfob::{LimitVerdict, Token};
+use keyfob::LimitVerdict;
 use keyfob_tower::ErrorResponse;
 use serde::Serialize;
 
 use super::demands::BadDemands;
 
-/// The verdict on a request.
+/// The verdict on a request. `T` is what is told of the token.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum Verdict<T> {
     /// The request may pass.
-    Allowed(Box<Allowed>),
+    Allowed(Allowed<T>),
     /// It may not.
     Denied(Denial),
 }
 
 /// Whose a request is that may pass.
 #[derive(Debug)]
-pub(crate) struct Allowed {
-    /// The token that it presents.
-    pub(crate) token: Token,
+pub(crate) struct Allowed<T> {
+    /// What was read of the token that it presents.
+    pub(crate) identity: T,
     /// The status of the limits that were charged.
     pub(crate) limits: Option<LimitVerdict>,
 }

@@ -17,7 +17,7 @@ use super::activity::{Activity, Cut, fault};
 use super::bounds::ConnectionBounds;
 use super::face::Face;
 use super::phase::{Phase, reached};
-use super::requests::{Peer, answer};
+use super::requests::{GuardedBody, Peer, answer};
 use super::shares::{Accepting, Shares};
 use super::socket::Stream;
 #[cfg(feature = "tls")]
@@ -148,7 +148,7 @@ fn service(
     peer: Peer,
 ) -> impl hyper::service::Service<
     http::Request<hyper::body::Incoming>,
-    Response = http::Response<axum::body::Body>,
+    Response = http::Response<GuardedBody>,
     Error = std::convert::Infallible,
     Future: Send + 'static,
 > {

@@ -40,7 +40,7 @@ pub(super) async fn answer(
     face: Face,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<GuardedBody>, Infallible> {
     let version = request.version();
     let mut guard = RequestGuard::new(activity, version == Version::HTTP_2);
     let mut request = request.map(Body::new);
@@ -65,7 +65,7 @@ pub(super) async fn answer(
     if version < Version::HTTP_2 && shares.phases.current() > Phase::Serving {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Body::new(GuardedBody { body, _guard: guard })))
+    Ok(response.map(|body| GuardedBody { body, _guard: guard }))
 }
 
 fn overloaded(request: &Request<Body>) -> Response<Body> {
@@ -103,7 +103,7 @@ impl Drop for RequestGuard {
 
 pin_project! {
     /// The body of an answer. The request has ended when it is dropped.
-    struct GuardedBody {
+    pub(super) struct GuardedBody {
         #[pin]
         body: Body,
         _guard: RequestGuard,

@@ -3,7 +3,7 @@
 //! A span for each request cost 6 % of a cached introspection, and most requests log nothing. So the request is
 //! beside its task, and a log reads it when it writes a line.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 
@@ -34,22 +34,22 @@ pub struct RequestContext {
 
 #[derive(Debug)]
 struct Ids {
-    request: String,
+    request: Arc<str>,
     /// The ids of the trace and of the span of the caller.
     trace: Option<(String, String)>,
 }
 
 impl Ids {
-    fn new(request: &str, headers: &HeaderMap) -> Self {
+    fn new(request: Arc<str>, headers: &HeaderMap) -> Self {
         let trace = TraceParent::of(headers)
             .map(|parent| (parent.trace_id.to_owned(), parent.parent_id.to_owned()));
-        Self { request: request.to_owned(), trace }
+        Self { request, trace }
     }
 }
 
 impl RequestContext {
     /// Returns the context of a request with this id, and with the trace that its headers name.
-    pub(super) fn new(route: &'static str, id: &str, headers: &HeaderMap) -> Self {
+    pub(super) fn new(route: &'static str, id: Arc<str>, headers: &HeaderMap) -> Self {
         Self { route, ids: Ids::new(id, headers).into() }
     }
 
@@ -75,7 +75,7 @@ impl RequestContext {
         let trace = ids.and_then(|ids| ids.trace.as_ref());
         let fields = [
             ("route", Some(self.route)),
-            ("request_id", ids.map(|ids| ids.request.as_str())),
+            ("request_id", ids.map(|ids| &*ids.request)),
             ("trace_id", trace.map(|(trace, _)| trace.as_str())),
             ("parent_id", trace.map(|(_, parent)| parent.as_str())),
         ];
@@ -85,7 +85,7 @@ impl RequestContext {
 
 /// Gives the call that this task answers its id, and the trace that its headers name. Only the first time
 /// counts.
-pub(crate) fn identify(id: &str, headers: &HeaderMap) {
+pub(crate) fn identify(id: Arc<str>, headers: &HeaderMap) {
     let _outside = RequestContext::with_current(|call| {
         let _first_counts = call.ids.set(Ids::new(id, headers));
     });
@@ -107,7 +107,8 @@ mod tests {
         let (trace, parent) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
         let value = format!("00-{trace}-{parent}-01").parse().unwrap();
         let headers = HeaderMap::from_iter([(TRACEPARENT, value)]);
-        let seen = RequestContext::new("introspect", "r-1", &headers).scope(async { current() });
+        let seen =
+            RequestContext::new("introspect", "r-1".into(), &headers).scope(async { current() });
         let expected = [
             ("route", "introspect"),
             ("request_id", "r-1"),
@@ -122,8 +123,8 @@ mod tests {
     async fn a_call_is_identified_later() {
         let seen = RequestContext::of_call("check").scope(async {
             let before = current();
-            identify("r-1", &HeaderMap::new());
-            identify("r-2", &HeaderMap::new());
+            identify("r-1".into(), &HeaderMap::new());
+            identify("r-2".into(), &HeaderMap::new());
             (before, current())
         });
         let (before, after) = seen.await;

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +13,7 @@ use axum::extract::FromRequestParts as _;
 use axum::extract::{ConnectInfo, RawPathParams, Request};
 use axum::routing::{MethodFilter, any};
 use bytes::Bytes;
+use futures_util::poll;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -75,11 +79,11 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
 async fn observed_page(shared: &Shared, mut pages: Router, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
-    let context = RequestContext::new("console", &id, &parts.headers);
+    let context = RequestContext::new("console", Arc::clone(&id), &parts.headers);
     if let Some(address) = client_address(shared, &parts) {
         parts.extensions.insert::<IpAddr>(address);
     }
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let Ok(id) = HeaderValue::from_str(&id) {
         parts.headers.insert(REQUEST_ID, id);
     }
     let request = Request::from_parts(parts, body);
@@ -146,8 +150,8 @@ async fn observed_grpc(
     let answering = async {
         let route = HttpRoute::of_operation(method.operation).unwrap_or(HttpRoute::Unrouted);
         let observed = Observed::begin(&shared.metrics, route, traced);
-        let response = (method.answer)(Arc::clone(&shared), request).await;
-        observed.end(ext_authz::status_of(&response), shared.settings.log_requests);
+        let (status, response) = (method.answer)(Arc::clone(&shared), request).await;
+        observed.end(status, shared.settings.log_requests);
         response
     };
     RequestContext::of_call(method.operation).scope(answering).await
@@ -161,7 +165,7 @@ async fn observed(
     request: Request,
 ) -> Response<Body> {
     let id = request_id::of(request.headers());
-    let context = RequestContext::new(route.operation, &id, request.headers());
+    let context = RequestContext::new(route.operation, Arc::clone(&id), request.headers());
     let (headers, continue_trace) = (request.headers(), shared.continue_trace.get());
     let traced = trace::of_request(&route.method, route.path, &id, headers, continue_trace);
     let answering = async {
@@ -180,14 +184,14 @@ async fn answer(
     shared: Arc<Shared>,
     route: &Route,
     request: Request,
-    id: String,
+    id: Arc<str>,
 ) -> Response<Body> {
     let limit = shared.settings.request_timeout;
     let mut fields = HeaderMap::new();
     let handling = handle(shared, route, request, &id, &mut fields);
-    let outcome = match tokio::time::timeout(limit, handling).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Failure {
+    let outcome = match within(limit, handling).await {
+        Some(outcome) => outcome,
+        None => Err(Failure {
             code: "timed_out".into(),
             ..Failure::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -197,7 +201,7 @@ async fn answer(
         }),
     };
     let mut response = outcome.unwrap_or_else(|failure| failure.render(route.errors, &id));
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     for (name, value) in &fields {
@@ -206,12 +210,21 @@ async fn answer(
     response
 }
 
+/// Waits for an answer for a bounded time. Most answers need no wait, and then no timer is made.
+pub(crate) async fn within<F: Future>(limit: Duration, answering: F) -> Option<F::Output> {
+    let mut answering = pin!(answering);
+    match poll!(answering.as_mut()) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => tokio::time::timeout(limit, answering).await.ok(),
+    }
+}
+
 /// Handles a request. `fields` takes what the answer says about limits, whatever it is.
 async fn handle(
     shared: Arc<Shared>,
     route: &Route,
     request: Request,
-    id: &str,
+    id: &Arc<str>,
     fields: &mut HeaderMap,
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
@@ -235,7 +248,7 @@ async fn handle(
     let query = query_of(route, &parts)?;
     let body = if form.is_some() { Bytes::new() } else { body };
     let path = path_parameters(&mut parts).await;
-    let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
+    let (form, request_id) = (form.unwrap_or_default(), Arc::clone(id));
     let sharing = Arc::clone(&shared);
     let answering = (route.handler)(Call {
         shared,

@@ -21,7 +21,7 @@ mod arrival;
 mod body;
 mod charge;
 pub(crate) mod context;
-mod dispatch;
+pub(crate) mod dispatch;
 mod for_central;
 mod forwarding;
 mod observe;

@@ -1,7 +1,7 @@
 //! The id of a request, in logs, answers and problem documents.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName};
 use keyfob::random::{OsRandom, Random};
@@ -12,20 +12,21 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The maximum length of an id that is taken from the request.
 const MAX_BYTES: usize = 64;
 
+/// The digits of an id.
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Returns the id that a proxy has given, or a new one.
-pub(crate) fn of(headers: &HeaderMap) -> String {
+pub(crate) fn of(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     match given {
-        Some(id) if (1..=MAX_BYTES).contains(&id.len()) && id.bytes().all(is_plain) => {
-            id.to_owned()
-        }
+        Some(id) if (1..=MAX_BYTES).contains(&id.len()) && id.bytes().all(is_plain) => id.into(),
         _ => new(),
     }
 }
 
 /// Returns an id that no other request has: the system's random numbers are drawn once for the process.
-fn new() -> String {
+fn new() -> Arc<str> {
     static SEED: OnceLock<[u64; 2]> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let [process, start] = SEED.get_or_init(|| {
@@ -36,7 +37,11 @@ fn new() -> String {
         [(both >> 64) as u64, both as u64]
     });
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{process:016x}{:016x}", scattered(start.wrapping_add(count)))
+    let number = u128::from(*process) << 64 | u128::from(scattered(start.wrapping_add(count)));
+    let digit = |place: usize| HEX[(number >> (4 * (31 - place))) as usize & 15];
+    let digits: [u8; 32] = std::array::from_fn(digit);
+    // Hexadecimal digits are text.
+    std::str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// Maps each number to another one, so that ids do not show how many requests there are (SplitMix64).
@@ -54,7 +59,7 @@ mod tests {
     #[test]
     fn only_a_plain_id_is_taken_over() {
         let with = |id: &str| of(&HeaderMap::from_iter([(REQUEST_ID, id.parse().unwrap())]));
-        assert_eq!(with("a-1_b.C"), "a-1_b.C");
+        assert_eq!(&*with("a-1_b.C"), "a-1_b.C");
         let long = "a".repeat(MAX_BYTES + 1);
         for id in ["", "a b", "\"x\"", &long] {
             assert_eq!(with(id).len(), 32, "{id}");

@@ -1,7 +1,6 @@
 //! From a check request of Envoy to a verdict.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, COOKIE};
@@ -11,11 +10,13 @@ use keyfob::token::Confirmation;
 use keyfob_tower::dpop::PROOF;
 use keyfob_tower::{ErrorResponse, TrustedProxies, confirmation_of_escaped_pem};
 
-use super::messages::{AttributeContext, CheckRequest, HttpRequest};
+use super::messages::{AttributeContext, CheckRequest, Entry, HttpRequest};
+use super::render::Told;
 use crate::gateway::decide::decide;
 use crate::gateway::demands::{BadDemands, Demands, Device};
 use crate::gateway::request::{ClientRequest, Target, query_of};
 use crate::gateway::verdict::Verdict;
+use crate::routes::dispatch::within;
 use crate::routes::request_id::REQUEST_ID;
 use crate::routes::trace::TRACEPARENT;
 use crate::settings::Settings;
@@ -33,7 +34,7 @@ pub(super) async fn verdict(
     shared: &Shared,
     check: &CheckRequest,
     peer: Option<IpAddr>,
-) -> Verdict {
+) -> Verdict<Told> {
     let settings = &shared.settings;
     let attributes = check.attributes.as_ref();
     let demands = Demands::of_pairs(
@@ -48,12 +49,13 @@ pub(super) async fn verdict(
     let source = attributes.and_then(source);
     let address = client_address(peer, source, &headers, &settings.trusted_proxies);
     let query = http.map_or("", |http| query_of(&http.path));
-    let target = http.and_then(target);
+    // Only a proof of possession needs it.
+    let target = http.filter(|_| !is_bearer(&headers)).and_then(target);
     let certificate = certificate(peer, attributes, settings);
     let request = ClientRequest { headers: &headers, query, address, certificate, target };
     let limit = settings.request_timeout;
-    let decided = tokio::time::timeout(limit, decide(shared, &request, demands)).await;
-    decided.unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
+    let decided = within(limit, decide(shared, &request, demands, Told::of)).await;
+    decided.unwrap_or_else(|| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
 }
 
 /// Returns the headers that have the ids of the client's request: those of Envoy's own request, else those
@@ -89,16 +91,21 @@ fn target(http: &HttpRequest) -> Option<Target> {
     (!method.is_empty()).then(|| Target { method: method.clone(), uri })
 }
 
+/// Returns whether the token is presented as a bearer token, not with a proof.
+fn is_bearer(headers: &HeaderMap) -> bool {
+    headers.get(AUTHORIZATION).is_none_or(|value| {
+        value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+    })
+}
+
 /// Returns the address from which the client has connected to Envoy.
 fn source(attributes: &AttributeContext) -> Option<IpAddr> {
     let address = attributes.source.as_ref()?.address.as_ref()?;
     address.socket_address.as_ref()?.address.parse().ok()
 }
 
-fn extensions(
-    extensions: &HashMap<String, String>,
-) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    extensions.iter().map(|(name, value)| (Cow::from(name), Cow::from(value)))
+fn extensions(extensions: &[Entry]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    extensions.iter().map(|entry| (Cow::from(&entry.key), Cow::from(&entry.value)))
 }
 
 /// Returns the headers that a verdict depends on; `None` if one is malformed.
@@ -127,7 +134,7 @@ fn headers(http: Option<&HttpRequest>, demands: &Result<Demands, BadDemands>) ->
 
 /// Returns the headers of the client's request, whichever way Envoy sends them.
 fn pairs(http: &HttpRequest) -> impl Iterator<Item = (&str, &[u8])> {
-    let joined = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let joined = http.headers.iter().map(|entry| (entry.key.as_str(), entry.value.as_bytes()));
     let raw = http.header_map.iter().flat_map(|map| &map.headers).map(|raw| {
         let value = if raw.raw_value.is_empty() { raw.value.as_bytes() } else { &raw.raw_value };
         (raw.key.as_str(), value)
@@ -171,7 +178,8 @@ mod tests {
     #[test]
     fn the_ids_are_those_of_the_request_of_envoy_else_of_the_request_that_it_describes() {
         let described = [("x-request-id", "inner"), ("traceparent", "inner"), ("x", "inner")];
-        let headers = described.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let entry = |(key, value): (&str, &str)| Entry { key: key.into(), value: value.into() };
+        let headers = described.map(entry).into();
         let http = HttpRequest { headers, ..HttpRequest::default() };
         let request = Some(crate::gateway::ext_authz::messages::Request { http: Some(http) });
         let attributes = AttributeContext { request, ..AttributeContext::default() };

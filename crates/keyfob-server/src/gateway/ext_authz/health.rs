@@ -7,7 +7,6 @@ use http::StatusCode;
 use tonic::Status;
 
 use super::messages::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
-use super::unary::Answered;
 use crate::operations::{Readiness, readiness_of};
 use crate::shared::Shared;
 
@@ -16,7 +15,7 @@ pub(super) async fn check(
     shared: &Shared,
     asked: &HealthCheckRequest,
     service: &str,
-) -> Result<(Answered, HealthCheckResponse), Status> {
+) -> Result<(StatusCode, HealthCheckResponse), Status> {
     // The empty name asks about the server as a whole.
     if !["", service].contains(&&*asked.service) {
         return Err(Status::not_found("there is no service of this name"));
@@ -27,5 +26,5 @@ pub(super) async fn check(
             (StatusCode::SERVICE_UNAVAILABLE, ServingStatus::NotServing)
         }
     };
-    Ok((Answered(answered), HealthCheckResponse { status: status.into() }))
+    Ok((answered, HealthCheckResponse { status: status.into() }))
 }

@@ -5,8 +5,7 @@
 //! Envoy's API. `tests/it/gateway/messages.rs` reads and writes bytes that code generated from those files
 //! has made, and real Envoy asks in `cargo xtask interop envoy`.
 
-use std::collections::{BTreeMap, HashMap};
-
+use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};
 
 /// `envoy.service.auth.v3.CheckRequest`.
@@ -24,8 +23,18 @@ pub(crate) struct AttributeContext {
     pub(crate) source: Option<Peer>,
     #[prost(message, optional, tag = "4")]
     pub(crate) request: Option<Request>,
-    #[prost(map = "string, string", tag = "10")]
-    pub(crate) context_extensions: HashMap<String, String>,
+    #[prost(message, repeated, tag = "10")]
+    pub(crate) context_extensions: Vec<Entry>,
+}
+
+/// An entry of a map of texts. A map is read as a list, because most of its entries are not needed. No writer gives
+/// a key twice. If one does, both count, and what is ambiguous is refused.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Entry {
+    #[prost(string, tag = "1")]
+    pub(crate) key: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
 }
 
 /// `envoy.service.auth.v3.AttributeContext.Peer`.
@@ -64,8 +73,8 @@ pub(crate) struct Request {
 pub(crate) struct HttpRequest {
     #[prost(string, tag = "2")]
     pub(crate) method: String,
-    #[prost(map = "string, string", tag = "3")]
-    pub(crate) headers: HashMap<String, String>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) headers: Vec<Entry>,
     /// With the query.
     #[prost(string, tag = "4")]
     pub(crate) path: String,
@@ -139,8 +148,8 @@ pub(crate) struct DeniedHttpResponse {
 pub(crate) struct OkHttpResponse {
     #[prost(message, repeated, tag = "2")]
     pub(crate) headers: Vec<HeaderValueOption>,
-    #[prost(string, repeated, tag = "5")]
-    pub(crate) headers_to_remove: Vec<String>,
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub(crate) headers_to_remove: Vec<Bytes>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) response_headers_to_add: Vec<HeaderValueOption>,
 }
@@ -156,9 +165,18 @@ pub(crate) struct HttpStatus {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct HeaderValueOption {
     #[prost(message, optional, tag = "1")]
-    pub(crate) header: Option<HeaderValue>,
+    pub(crate) header: Option<SetHeader>,
     #[prost(enumeration = "HeaderAppendAction", tag = "3")]
     pub(crate) append_action: i32,
+}
+
+/// `envoy.config.core.v3.HeaderValue`, as this server writes it. Its texts are shared, and not copied.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SetHeader {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) key: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) value: Bytes,
 }
 
 /// `envoy.config.core.v3.HeaderValueOption.HeaderAppendAction`: what becomes of a header of the same name.
@@ -171,11 +189,20 @@ pub(crate) enum HeaderAppendAction {
     OverwriteIfExists = 3,
 }
 
-/// `google.protobuf.Struct`.
+/// `google.protobuf.Struct`. Its map is a list, of which no key is there twice.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Struct {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub(crate) fields: BTreeMap<String, Value>,
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) fields: Vec<Field>,
+}
+
+/// An entry of the map of `google.protobuf.Struct`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Field {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) key: Bytes,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) value: Option<Value>,
 }
 
 /// `google.protobuf.Value`.
@@ -190,8 +217,8 @@ pub(crate) struct Value {
 pub(crate) enum Kind {
     #[prost(double, tag = "2")]
     Number(f64),
-    #[prost(string, tag = "3")]
-    String(String),
+    #[prost(bytes = "bytes", tag = "3")]
+    String(Bytes),
     #[prost(message, tag = "6")]
     List(ListValue),
 }

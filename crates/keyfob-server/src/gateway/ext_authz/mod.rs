@@ -14,7 +14,7 @@ mod render;
 mod unary;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, Request};
 use futures_util::FutureExt as _;
@@ -22,7 +22,6 @@ use futures_util::future::BoxFuture;
 use http::{Response, StatusCode};
 use tonic::body::Body;
 
-use self::unary::Answered;
 use crate::routes::context;
 use crate::routes::request_id;
 use crate::shared::Shared;
@@ -45,7 +44,7 @@ pub(crate) struct Method {
     /// What it is counted and logged as.
     pub(crate) operation: &'static str,
     /// Answers a request, within its span.
-    pub(crate) answer: fn(Arc<Shared>, Request) -> BoxFuture<'static, Response<Body>>,
+    pub(crate) answer: fn(Arc<Shared>, Request) -> BoxFuture<'static, Answered>,
 }
 
 /// The methods of both services.
@@ -62,32 +61,41 @@ pub(crate) const METHODS: &[Method] = &[
     },
 ];
 
-/// Returns the status that a response would have over HTTP.
-pub(crate) fn status_of(response: &Response<Body>) -> StatusCode {
-    // Without one the request had no message that can be read, or asked about what is not there.
-    response.extensions().get().map_or(StatusCode::BAD_REQUEST, |Answered(status)| *status)
-}
+/// An answer, with the status that it would have over HTTP.
+pub(crate) type Answered = (StatusCode, Response<Body>);
 
-async fn check(shared: Arc<Shared>, request: Request) -> Response<Body> {
+/// The status of a request that had no message that can be read, or that asked about what is not there.
+const UNREADABLE: StatusCode = StatusCode::BAD_REQUEST;
+
+async fn check(shared: Arc<Shared>, request: Request) -> Answered {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let of_envoy = request.headers().clone();
-    let handler = |check| {
-        let (shared, of_envoy) = (Arc::clone(&shared), of_envoy.clone());
+    let status = OnceLock::new();
+    let handler = |of_envoy, check| {
+        let (shared, status) = (&shared, &status);
         async move {
             let headers = check::ids(&check, of_envoy);
-            context::identify(&request_id::of(&headers), &headers);
-            let verdict = check::verdict(&shared, &check, peer).await;
-            Ok(render::render(verdict))
+            context::identify(request_id::of(&headers), &headers);
+            let verdict = check::verdict(shared, &check, peer).await;
+            let (answered, response) = render::render(verdict);
+            let _once = status.set(answered);
+            Ok(response)
         }
     };
-    unary::answer(request, MAX_CHECK_BYTES, handler).await
+    let response = unary::answer(request, MAX_CHECK_BYTES, handler).await;
+    (status.into_inner().unwrap_or(UNREADABLE), response)
 }
 
-async fn health(shared: Arc<Shared>, request: Request) -> Response<Body> {
-    context::identify(&request_id::of(request.headers()), request.headers());
-    let handler = |asked| {
-        let shared = Arc::clone(&shared);
-        async move { health::check(&shared, &asked, AUTHORIZATION).await }
+async fn health(shared: Arc<Shared>, request: Request) -> Answered {
+    context::identify(request_id::of(request.headers()), request.headers());
+    let status = OnceLock::new();
+    let handler = |_, asked| {
+        let (shared, status) = (&shared, &status);
+        async move {
+            let (answered, response) = health::check(shared, &asked, AUTHORIZATION).await?;
+            let _once = status.set(answered);
+            Ok(response)
+        }
     };
-    unary::answer(request, MAX_HEALTH_BYTES, handler).await
+    let response = unary::answer(request, MAX_HEALTH_BYTES, handler).await;
+    (status.into_inner().unwrap_or(UNREADABLE), response)
 }

@@ -4,48 +4,67 @@
 //! `envoy.filters.http.ext_authz`) for other filters, routes and access logs. Envoy removes what a
 //! client sends in the headers of an identity.
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use keyfob::Token;
+use keyfob::cache::ActiveToken;
 use keyfob_tower::write_rate_limit;
 use tonic::Code;
 
 use super::messages::{
-    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption,
-    HttpResponse, HttpStatus, Kind, ListValue, OkHttpResponse, Status, Struct, Value,
+    CheckResponse, DeniedHttpResponse, Field, HeaderAppendAction, HeaderValueOption, HttpResponse,
+    HttpStatus, Kind, ListValue, OkHttpResponse, SetHeader, Status, Struct, Value,
 };
-use super::unary::Answered;
-use crate::gateway::identity;
+use crate::gateway::identity::{self, NAMES};
 use crate::gateway::verdict::{Allowed, Denial, Verdict};
 
+/// What Envoy is told of a token.
+#[derive(Debug)]
+pub(super) struct Told {
+    headers: Vec<HeaderValueOption>,
+    headers_to_remove: Vec<Bytes>,
+    metadata: Struct,
+}
+
+impl Told {
+    /// Reads it where the token is.
+    pub(super) fn of(token: &ActiveToken<'_>) -> Self {
+        let (mut headers, mut headers_to_remove) = (Vec::with_capacity(NAMES.len()), Vec::new());
+        for (name, value) in NAMES.into_iter().zip(identity::values(token)) {
+            let name = Bytes::from_static(name.as_bytes());
+            // Envoy removes after it has set: only what is not set may be removed.
+            match value.is_empty() {
+                true => headers_to_remove.push(name),
+                false => headers.push(option(name, value)),
+            }
+        }
+        Self { headers, headers_to_remove, metadata: metadata(token) }
+    }
+}
+
 /// Returns the check response of a verdict, with the status that the client gets.
-pub(super) fn render(verdict: Verdict) -> (Answered, CheckResponse) {
+pub(super) fn render(verdict: Verdict<Told>) -> (StatusCode, CheckResponse) {
     match verdict {
-        Verdict::Allowed(allowed) => (Answered(StatusCode::OK), ok(&allowed)),
+        Verdict::Allowed(allowed) => (StatusCode::OK, ok(allowed)),
         Verdict::Denied(denial) => denied(denial),
     }
 }
 
-fn ok(allowed: &Allowed) -> CheckResponse {
-    // Envoy removes after it has set: only what is not set may be removed.
-    let (unset, headers): (HeaderMap, HeaderMap) =
-        identity::headers(&allowed.token).partition(|(_, value)| value.is_empty());
-    let mut limits = HeaderMap::new();
-    if let Some(verdict) = &allowed.limits {
-        write_rate_limit(verdict, &mut limits);
+fn ok(allowed: Allowed<Told>) -> CheckResponse {
+    let Allowed { identity: Told { headers, headers_to_remove, metadata }, limits } = allowed;
+    let mut limit_headers = HeaderMap::new();
+    if let Some(verdict) = &limits {
+        write_rate_limit(verdict, &mut limit_headers);
     }
-    let response = OkHttpResponse {
-        headers: options(&headers),
-        headers_to_remove: unset.keys().map(ToString::to_string).collect(),
-        response_headers_to_add: options(&limits),
-    };
+    let response_headers_to_add = options(&limit_headers);
+    let response = OkHttpResponse { headers, headers_to_remove, response_headers_to_add };
     CheckResponse {
         status: Some(status(Code::Ok)),
-        dynamic_metadata: Some(metadata(&allowed.token)),
+        dynamic_metadata: Some(metadata),
         http_response: Some(HttpResponse::Ok(response)),
     }
 }
 
-fn denied(denial: Denial) -> (Answered, CheckResponse) {
+fn denied(denial: Denial) -> (StatusCode, CheckResponse) {
     let (parts, body) = denial.response().into_parts();
     let code = match parts.status.as_u16() {
         400 => Code::InvalidArgument,
@@ -65,7 +84,7 @@ fn denied(denial: Denial) -> (Answered, CheckResponse) {
         dynamic_metadata: None,
         http_response: Some(HttpResponse::Denied(response)),
     };
-    (Answered(parts.status), response)
+    (parts.status, response)
 }
 
 fn status(code: Code) -> Status {
@@ -74,34 +93,44 @@ fn status(code: Code) -> Status {
 
 /// Returns headers that replace those of the same name.
 fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
-    let option = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        let value = value.to_str().ok()?.to_owned();
-        Some(HeaderValueOption {
-            header: Some(HeaderValue { key: name.to_string(), value, ..HeaderValue::default() }),
-            append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-        })
-    };
-    headers.iter().filter_map(option).collect()
+    let shown = headers.iter().filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
+    shown.map(|(name, value)| option(copy(name.as_str()), copy(value))).collect()
+}
+
+fn option(key: Bytes, value: Bytes) -> HeaderValueOption {
+    let append_action = HeaderAppendAction::OverwriteIfExistsOrAdd.into();
+    HeaderValueOption { header: Some(SetHeader { key, value }), append_action }
+}
+
+fn copy(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 /// Returns the identity as a struct. Its values are not encoded.
-fn metadata(token: &Token) -> Struct {
-    let text = |text: &str| Kind::String(text.to_owned());
-    let list = |names: Vec<&str>| {
-        let values = names.into_iter().map(|name| Value { kind: Some(text(name)) }).collect();
-        Kind::List(ListValue { values })
+fn metadata(token: &ActiveToken<'_>) -> Struct {
+    let text = |text: &str| Kind::String(copy(text));
+    let list = |names: &mut dyn Iterator<Item = &str>| {
+        Kind::List(ListValue { values: names.map(|name| value(text(name))).collect() })
     };
+    // In the order of their names.
     let fields = [
-        ("token_id", Some(text(&token.id.to_string()))),
-        ("kind", Some(text(token.kind.as_str()))),
-        ("subject", token.subject.as_ref().map(|subject| text(subject.as_str()))),
-        ("client", token.client.as_ref().map(|client| text(client.as_str()))),
-        ("issuer", token.issuer.as_ref().map(|issuer| text(issuer.as_str()))),
-        ("scopes", Some(list(token.scopes.iter().map(|scope| scope.as_str()).collect()))),
-        ("audiences", Some(list(token.audiences.iter().map(|name| name.as_str()).collect()))),
+        ("audiences", Some(list(&mut token.audiences()))),
+        ("client", token.client().map(text)),
         // A number of a struct is a double: exact for these seconds.
-        ("expires_at", token.expires_at.map(|at| Kind::Number(at.as_secs() as f64))),
+        ("expires_at", token.expires_at().map(|at| Kind::Number(at.as_secs() as f64))),
+        ("issuer", token.issuer().map(text)),
+        ("kind", Some(Kind::String(Bytes::from_static(token.kind().as_str().as_bytes())))),
+        ("scopes", Some(list(&mut token.scopes()))),
+        ("subject", token.subject().map(text)),
+        ("token_id", Some(Kind::String(token.id().to_string().into()))),
     ];
-    let present = fields.into_iter().filter_map(|(name, kind)| Some((name.to_owned(), kind?)));
-    Struct { fields: present.map(|(name, kind)| (name, Value { kind: Some(kind) })).collect() }
+    let field = |(name, kind): (&'static str, Option<Kind>)| {
+        let key = Bytes::from_static(name.as_bytes());
+        Some(Field { key, value: Some(value(kind?)) })
+    };
+    Struct { fields: fields.into_iter().filter_map(field).collect() }
+}
+
+fn value(kind: Kind) -> Value {
+    Value { kind: Some(kind) }
 }

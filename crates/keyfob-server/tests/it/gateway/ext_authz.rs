@@ -21,7 +21,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::envoy::{
-    Address, AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue,
+    Address, AttributeContext, CheckRequest, CheckResponse, Entry, Field, HeaderMap, HeaderValue,
     HeaderValueOption, HttpRequest, HttpResponse, Kind as ValueKind, OkHttpResponse, Peer, Request,
     SocketAddress,
 };
@@ -29,11 +29,9 @@ use crate::failing_store::FailingStore;
 use crate::support::Service;
 
 fn check(headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> CheckRequest {
-    let map = |pairs: &[(&str, &str)]| -> HashMap<_, _> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    };
-    let mut headers = map(headers);
-    headers.insert(":authority".into(), "shop.example".into());
+    let entry = |(key, value): &(&str, &str)| Entry { key: (*key).into(), value: (*value).into() };
+    let authority = (":authority", "shop.example");
+    let headers = headers.iter().chain([&authority]).map(entry).collect();
     let http = HttpRequest {
         method: "GET".into(),
         scheme: "https".into(),
@@ -44,7 +42,7 @@ fn check(headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> CheckRequest 
     };
     let attributes = AttributeContext {
         request: Some(Request { http: Some(http) }),
-        context_extensions: map(extensions),
+        context_extensions: extensions.iter().map(entry).collect(),
         ..AttributeContext::default()
     };
     CheckRequest { attributes: Some(attributes) }
@@ -80,7 +78,11 @@ async fn ask_as(service: &Service, bearer: &str, extensions: &[(&str, &str)]) ->
 fn values(options: &[HeaderValueOption]) -> HashMap<&str, &str> {
     let pair = |option: &&HeaderValueOption| option.header.is_some();
     let headers = options.iter().filter(pair).map(|option| option.header.as_ref().unwrap());
-    headers.map(|header| (header.key.as_str(), header.value.as_str())).collect()
+    headers.map(|header| (text(&header.key), text(&header.value))).collect()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
 }
 
 fn allowed(response: &CheckResponse) -> &OkHttpResponse {
@@ -116,9 +118,12 @@ async fn a_request_that_may_pass_has_its_identity_in_headers_and_in_metadata() {
     assert_eq!(headers["x-token-id"], issued.token.id.to_string());
     // The token has no client. What the client of Envoy sends in that header is removed.
     assert_eq!(ok.headers_to_remove, ["x-token-client"]);
-    let metadata = &response.dynamic_metadata.as_ref().unwrap().fields;
-    let text = |name: &str| match metadata[name].kind.as_ref().unwrap() {
-        ValueKind::String(text) => text.clone(),
+    let fields = &response.dynamic_metadata.as_ref().unwrap().fields;
+    let value = |field: &Field| field.value.as_ref().and_then(|value| value.kind.clone()).unwrap();
+    let metadata: HashMap<_, _> =
+        fields.iter().map(|field| (text(&field.key), value(field))).collect();
+    let text = |name: &str| match &metadata[name] {
+        ValueKind::String(value) => text(value).to_owned(),
         ValueKind::Number(number) => number.to_string(),
         ValueKind::List(list) => format!("{} values", list.values.len()),
     };
@@ -158,6 +163,7 @@ async fn a_request_that_may_not_pass_is_answered_like_one_over_http() {
     for headers in [
         vec![("authorization", &*header), ("cookie", &*cookie)],
         vec![("authorization", &*twice)],
+        vec![("authorization", &*header), ("authorization", &*header)],
         vec![("authorization", "Bearer \n")],
     ] {
         let response = ask(&service, check(&headers, &[])).await;

@@ -1,13 +1,13 @@
 //! The messages of Envoy, against bytes that `tests/fixtures/envoy/make.py` has written.
 
-use std::collections::{BTreeMap, HashMap};
-
+use bytes::Bytes;
 use prost::Message as _;
 
 use super::envoy::{
-    Address, AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderAppendAction,
-    HeaderMap, HeaderValue, HeaderValueOption, HttpRequest, HttpResponse, HttpStatus, Kind,
-    ListValue, OkHttpResponse, Peer, Request, SocketAddress, Status, Struct, Value,
+    Address, AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, Entry, Field,
+    HeaderAppendAction, HeaderMap, HeaderValue, HeaderValueOption, HttpRequest, HttpResponse,
+    HttpStatus, Kind, ListValue, OkHttpResponse, Peer, Request, SetHeader, SocketAddress, Status,
+    Struct, Value,
 };
 
 macro_rules! fixture {
@@ -26,15 +26,23 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
+fn bytes(text: &str) -> Bytes {
+    text.to_owned().into()
+}
+
+fn entry(key: &str, value: &str) -> Entry {
+    Entry { key: text(key), value: text(value) }
+}
+
 fn option(key: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption {
-        header: Some(HeaderValue { key: text(key), value: text(value), raw_value: Vec::new() }),
+        header: Some(SetHeader { key: bytes(key), value: bytes(value) }),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
     }
 }
 
 fn value(text: &str) -> Value {
-    Value { kind: Some(Kind::String(text.to_owned())) }
+    Value { kind: Some(Kind::String(bytes(text))) }
 }
 
 #[test]
@@ -46,7 +54,7 @@ fn a_check_request_of_the_published_files_is_read() {
         raw_value: raw_value.to_vec(),
     });
     let http = HttpRequest {
-        headers: HashMap::from([(text("authorization"), text("Bearer x"))]),
+        headers: vec![entry("authorization", "Bearer x")],
         path: text("/page?a=1"),
         method: text("GET"),
         host: text("shop.example"),
@@ -60,7 +68,7 @@ fn a_check_request_of_the_published_files_is_read() {
             certificate: text("-----BEGIN%20CERTIFICATE-----"),
         }),
         request: Some(Request { http: Some(http) }),
-        context_extensions: HashMap::from([(text("scope"), text("read"))]),
+        context_extensions: vec![entry("scope", "read")],
     };
     let read = CheckRequest::decode(fixture!("check_request")).unwrap();
     assert_eq!(read.attributes, Some(expected));
@@ -72,15 +80,15 @@ fn a_check_response_is_written_as_the_published_files_say() {
     let scopes = ListValue { values: vec![value("read"), value("write")] };
     let scopes = Value { kind: Some(Kind::List(scopes)) };
     let fields = [("expires_at", number), ("scopes", scopes), ("subject", value("alice"))];
-    let fields = fields.map(|(name, value)| (text(name), value));
+    let fields = fields.map(|(name, value)| Field { key: bytes(name), value: Some(value) });
     let ok = CheckResponse {
         status: Some(Status { code: 0 }),
         http_response: Some(HttpResponse::Ok(OkHttpResponse {
             headers: vec![option("x-token-subject", "alice")],
-            headers_to_remove: vec![text("x-token-client")],
+            headers_to_remove: vec![bytes("x-token-client")],
             response_headers_to_add: vec![option("ratelimit", "1")],
         })),
-        dynamic_metadata: Some(Struct { fields: BTreeMap::from(fields) }),
+        dynamic_metadata: Some(Struct { fields: fields.into() }),
     };
     assert_eq!(ok.encode_to_vec(), fixture!("ok"));
     let denied = CheckResponse {
