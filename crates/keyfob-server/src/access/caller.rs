@@ -130,7 +130,9 @@ impl Authenticator {
             }
             Credentials::Form { client_id, secret } => (Some(client_id), secret, AuthMethod::Form),
             Credentials::Assertion { client_id, assertion } => {
-                let opened = self.open(manager, client_id.as_deref(), &assertion, seen).await?;
+                let opening = self.open(manager, client_id.as_deref(), &assertion, seen);
+                // In a box, so that the future of other requests is small.
+                let opened = Box::pin(opening).await?;
                 let bearer = opened.bearer.expose().to_owned();
                 let client = opened.client.clone();
                 signed = Some(opened);

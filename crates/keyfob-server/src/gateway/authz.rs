@@ -35,7 +35,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let peer = call.parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let (headers, proxies) = (&call.parts.headers, &settings.trusted_proxies);
     let request = ClientRequest::of_headers(headers, peer, call.certificate.as_ref(), proxies);
-    let verdict = decide(&call.shared, &request, demands, identity::headers).await;
+    let verdict = decide(&call.shared, &request, &demands, identity::headers).await;
     Ok(render(verdict))
 }
 

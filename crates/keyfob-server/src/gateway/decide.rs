@@ -24,10 +24,10 @@ const REALM: &str = "keyfob";
 pub(crate) async fn decide<T>(
     shared: &Shared,
     request: &ClientRequest<'_>,
-    demands: Result<Demands, BadDemands>,
+    demands: &Result<Demands, BadDemands>,
     read: impl FnOnce(&ActiveToken<'_>) -> T,
 ) -> Verdict<T> {
-    match allow(shared, request, &demands, read).await {
+    match allow(shared, request, demands, read).await {
         Ok(allowed) => Verdict::Allowed(allowed),
         Err(Denial::Demands(bad)) => {
             tracing::warn!(%bad, "a gateway asks with demands that are not valid");
@@ -78,17 +78,21 @@ async fn allow<T>(
         presentation = presentation.confirmation(&proof.key);
     }
     let is_copied = proof.is_some() || !demands.limits.is_empty();
-    let read = |token: &ActiveToken<'_>| (read(token), is_copied.then(|| token.to_token()));
+    let read =
+        |token: &ActiveToken<'_>| (read(token), is_copied.then(|| Box::new(token.to_token())));
     let validated = shared.manager.validate_with(presentation, &demands.chain, read).await;
     let failed = |error: Error| ErrorResponse::of_validation(&error, &demands.chain);
     let (identity, copied) = validated.map_err(failed)?;
     let Some(token) = copied else { return Ok(Allowed { identity, limits: None }) };
-    let token = token.map_err(|damaged| failed(damaged.into()))?;
-    if let Some((dpop, proof)) = &proof {
-        dpop.accept(proof, &token).await?;
-    }
-    let limits = charge(shared, request, demands, &token).await?;
-    Ok(Allowed { identity, limits })
+    // In a box, so that the future of other requests is small.
+    let limits = Box::pin(async {
+        let token = (*token).map_err(|damaged| failed(damaged.into()))?;
+        if let Some((dpop, proof)) = &proof {
+            dpop.accept(proof, &token).await?;
+        }
+        charge(shared, request, demands, &token).await
+    });
+    Ok(Allowed { identity, limits: limits.await? })
 }
 
 /// Returns the proof of a request that presents its token with the scheme `DPoP`.

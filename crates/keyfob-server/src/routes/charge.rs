@@ -59,7 +59,7 @@ async fn charge(
     if costs.is_empty() {
         return Ok(());
     }
-    let verdict = shared.manager.admit_named(request, &costs).await?;
+    let verdict = Box::pin(shared.manager.admit_named(request, &costs)).await?;
     let mut own = HeaderMap::new();
     write_rate_limit(&verdict, &mut own);
     for (name, value) in own.iter() {

@@ -59,8 +59,8 @@ impl RequestContext {
     }
 
     /// Answers the request: what is logged meanwhile belongs to it.
-    pub(super) async fn scope<F: Future>(self, answering: F) -> F::Output {
-        CURRENT.scope(self, answering).await
+    pub(super) fn scope<F: Future>(self, answering: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, answering)
     }
 
     /// Calls `read` with the request that the current task answers. Returns `None` if it answers none.

@@ -1,8 +1,9 @@
 //! From a request to the handler of its route: body, credentials, demand, answer.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use axum::extract::FromRequestParts as _;
 use axum::extract::{ConnectInfo, RawPathParams, Request};
 use axum::routing::{MethodFilter, any};
 use bytes::Bytes;
-use futures_util::poll;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -188,8 +188,8 @@ async fn answer(
 ) -> Response<Body> {
     let limit = shared.settings.request_timeout;
     let mut fields = HeaderMap::new();
-    let handling = handle(shared, route, request, &id, &mut fields);
-    let outcome = match within(limit, handling).await {
+    let outcome = within(limit, pin!(handle(shared, route, request, &id, &mut fields))).await;
+    let outcome = match outcome {
         Some(outcome) => outcome,
         None => Err(Failure {
             code: "timed_out".into(),
@@ -211,15 +211,18 @@ async fn answer(
 }
 
 /// Waits for an answer for a bounded time. Most answers need no wait, and then no timer is made.
-pub(crate) async fn within<F: Future>(limit: Duration, answering: F) -> Option<F::Output> {
-    let mut answering = pin!(answering);
-    match poll!(answering.as_mut()) {
+pub(crate) async fn within<T>(
+    limit: Duration,
+    mut answering: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => tokio::time::timeout(limit, answering).await.ok(),
     }
 }
 
-/// Handles a request. `fields` takes what the answer says about limits, whatever it is.
+/// Handles a request. What is rare is in boxes: the future of each request is as large as its largest part, and is
+/// moved and freed as a whole. `fields` takes what the answer says about limits, whatever it is.
 async fn handle(
     shared: Arc<Shared>,
     route: &Route,
@@ -232,7 +235,9 @@ async fn handle(
     let certificate = client_certificate(&shared, &parts);
     let central = shared.settings.forward.clone();
     if let Some(central) = central.as_ref().filter(|_| !is_answered_here(route)) {
-        return forwarding::pass_on(&shared, central, route, (parts, body), address, fields).await;
+        let request = (parts, body);
+        let passing = forwarding::pass_on(&shared, central, route, request, address, fields);
+        return Box::pin(passing).await;
     }
     let asked =
         Asked { shared: &shared, route, parts: &parts, address, certificate: certificate.as_ref() };
@@ -241,7 +246,7 @@ async fn handle(
         central.map(|central| Forwardable::new(&central, route, &parts, body.clone(), address));
     let forwardable = match forwardable {
         Some(forwardable) if is_for_central => {
-            return forwardable.send(&shared).await;
+            return Box::pin(forwardable.send(&shared)).await;
         }
         forwardable => forwardable,
     };
@@ -266,7 +271,7 @@ async fn handle(
         (Err(failure), Some(forwardable)) if is_not_at_edge(&failure) => {
             // The central server charges it too, and its answer says so.
             fields.clear();
-            forwardable.send(&sharing).await
+            Box::pin(forwardable.send(&sharing)).await
         }
         (answer, _) => answer,
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::pin::pin;
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -54,7 +55,8 @@ pub(super) async fn verdict(
     let certificate = certificate(peer, attributes, settings);
     let request = ClientRequest { headers: &headers, query, address, certificate, target };
     let limit = settings.request_timeout;
-    let decided = within(limit, decide(shared, &request, demands, Told::of)).await;
+    let deciding = pin!(decide(shared, &request, &demands, Told::of));
+    let decided = within(limit, deciding).await;
     decided.unwrap_or_else(|| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
 }
 
