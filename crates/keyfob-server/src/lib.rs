@@ -47,6 +47,7 @@ pub mod bodies;
 mod call;
 pub mod chains;
 pub mod config;
+mod deadline;
 mod event_types;
 mod form;
 pub mod forward;

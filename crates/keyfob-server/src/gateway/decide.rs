@@ -16,8 +16,7 @@ use crate::shared::Shared;
 /// The realm of the challenges.
 const REALM: &str = "keyfob";
 
-/// Decides whether a request may pass. `read` reads what the answer tells of the token, where the token is: most
-/// answers need no copy of it.
+/// Decides whether a request may pass. `read` reads the identity where the token is: most answers need no copy of it.
 ///
 /// Demands that are not valid deny every request: the gateway would let requests through that its
 /// operator meant to refuse.

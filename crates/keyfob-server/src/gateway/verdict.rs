@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::demands::BadDemands;
 
-/// The verdict on a request. `T` is what is told of the token.
+/// The verdict on a request. `T` is the identity of the token, in the form of the answer.
 #[derive(Debug)]
 pub(crate) enum Verdict<T> {
     /// The request may pass.
@@ -20,7 +20,7 @@ pub(crate) enum Verdict<T> {
 /// Whose a request is that may pass.
 #[derive(Debug)]
 pub(crate) struct Allowed<T> {
-    /// What was read of the token that it presents.
+    /// The identity of the token that it presents.
     pub(crate) identity: T,
     /// The status of the limits that were charged.
     pub(crate) limits: Option<LimitVerdict>,

@@ -1,12 +1,9 @@
 //! From a request to the handler of its route: body, credentials, demand, answer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -32,6 +29,7 @@ use super::route::Route;
 use super::table::routes;
 use super::trace;
 use crate::call::Call;
+use crate::deadline::within;
 use crate::gateway::ext_authz::{self, Method};
 use crate::listen::Face;
 use crate::query::Query;
@@ -208,17 +206,6 @@ async fn answer(
         response.headers_mut().append(name, value.clone());
     }
     response
-}
-
-/// Waits for an answer for a bounded time. Most answers need no wait, and then no timer is made.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    mut answering: Pin<&mut impl Future<Output = T>>,
-) -> Option<T> {
-    match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
-        Poll::Ready(answer) => Some(answer),
-        Poll::Pending => tokio::time::timeout(limit, answering).await.ok(),
-    }
 }
 
 /// Handles a request. What is rare is in boxes: the future of each request is as large as its largest part, and is

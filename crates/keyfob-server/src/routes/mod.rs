@@ -21,7 +21,7 @@ mod arrival;
 mod body;
 mod charge;
 pub(crate) mod context;
-pub(crate) mod dispatch;
+mod dispatch;
 mod for_central;
 mod forwarding;
 mod observe;

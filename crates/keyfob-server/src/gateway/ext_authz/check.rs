@@ -12,12 +12,12 @@ use keyfob_tower::dpop::PROOF;
 use keyfob_tower::{ErrorResponse, TrustedProxies, confirmation_of_escaped_pem};
 
 use super::messages::{AttributeContext, CheckRequest, Entry, HttpRequest};
-use super::render::Told;
+use super::render::Identity;
+use crate::deadline::within;
 use crate::gateway::decide::decide;
 use crate::gateway::demands::{BadDemands, Demands, Device};
 use crate::gateway::request::{ClientRequest, Target, query_of};
 use crate::gateway::verdict::Verdict;
-use crate::routes::dispatch::within;
 use crate::routes::request_id::REQUEST_ID;
 use crate::routes::trace::TRACEPARENT;
 use crate::settings::Settings;
@@ -35,7 +35,7 @@ pub(super) async fn verdict(
     shared: &Shared,
     check: &CheckRequest,
     peer: Option<IpAddr>,
-) -> Verdict<Told> {
+) -> Verdict<Identity> {
     let settings = &shared.settings;
     let attributes = check.attributes.as_ref();
     let demands = Demands::of_pairs(
@@ -55,7 +55,7 @@ pub(super) async fn verdict(
     let certificate = certificate(peer, attributes, settings);
     let request = ClientRequest { headers: &headers, query, address, certificate, target };
     let limit = settings.request_timeout;
-    let deciding = pin!(decide(shared, &request, &demands, Told::of));
+    let deciding = pin!(decide(shared, &request, &demands, Identity::of));
     let decided = within(limit, deciding).await;
     decided.unwrap_or_else(|| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
 }

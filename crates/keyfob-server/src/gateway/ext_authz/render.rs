@@ -17,16 +17,16 @@ use super::messages::{
 use crate::gateway::identity::{self, NAMES};
 use crate::gateway::verdict::{Allowed, Denial, Verdict};
 
-/// What Envoy is told of a token.
+/// The identity of a token, in the messages of Envoy.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Identity {
     headers: Vec<HeaderValueOption>,
     headers_to_remove: Vec<Bytes>,
     metadata: Struct,
 }
 
-impl Told {
-    /// Reads it where the token is.
+impl Identity {
+    /// Reads the identity where the token is.
     pub(super) fn of(token: &ActiveToken<'_>) -> Self {
         let (mut headers, mut headers_to_remove) = (Vec::with_capacity(NAMES.len()), Vec::new());
         for (name, value) in NAMES.into_iter().zip(identity::values(token)) {
@@ -42,15 +42,15 @@ impl Told {
 }
 
 /// Returns the check response of a verdict, with the status that the client gets.
-pub(super) fn render(verdict: Verdict<Told>) -> (StatusCode, CheckResponse) {
+pub(super) fn render(verdict: Verdict<Identity>) -> (StatusCode, CheckResponse) {
     match verdict {
         Verdict::Allowed(allowed) => (StatusCode::OK, ok(allowed)),
         Verdict::Denied(denial) => denied(denial),
     }
 }
 
-fn ok(allowed: Allowed<Told>) -> CheckResponse {
-    let Allowed { identity: Told { headers, headers_to_remove, metadata }, limits } = allowed;
+fn ok(allowed: Allowed<Identity>) -> CheckResponse {
+    let Allowed { identity: Identity { headers, headers_to_remove, metadata }, limits } = allowed;
     let mut limit_headers = HeaderMap::new();
     if let Some(verdict) = &limits {
         write_rate_limit(verdict, &mut limit_headers);
