@@ -34,6 +34,8 @@ use keyfob_store::{Loaded, Order, Position, Query, StoreError};
 const MAX_EXAMINED: u64 = 10_000;
 /// The maximum number of records that are asked of the store at a time.
 const MAX_STEP: usize = 1_000;
+/// The same, for a reader who waits only for a time: a step is not cut short.
+const MAX_TIMED_STEP: usize = 500;
 const EVERY_ID: RangeInclusive<TokenId> =
     TokenId::from_bytes([0; 16])..=TokenId::from_bytes([u8::MAX; 16]);
 
@@ -80,6 +82,7 @@ impl TokenManager {
         let Paging { order, limit, after, max_time } = paging;
         let begun = Instant::now();
         let is_late = || max_time.is_some_and(|max| begun.elapsed() >= max.as_duration());
+        let max_step = if max_time.is_some() { MAX_TIMED_STEP } else { MAX_STEP };
         let fingerprint = filter.fingerprint();
         let Plan { terms, lane, ids } = filter.plan(self.inner.store.namespace());
         if after.as_ref().is_some_and(|cursor| !cursor.belongs_to(fingerprint, order, &terms)) {
@@ -112,7 +115,7 @@ impl TokenManager {
             |position| PageCursor { order, filter: fingerprint, term: term_position, position };
         loop {
             // Where few match, a larger step costs fewer round trips.
-            let step = if page.examined == 0 { limit + 1 } else { MAX_STEP };
+            let step = if page.examined == 0 { limit + 1 } else { max_step };
             query.limit = step.min(MAX_STEP);
             let found = self.inner.store.query(&query).await?;
             add_lanes(&mut page.missing_lanes, &found.missing);
